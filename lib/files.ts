@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { messageOf, systemCode, TensorRTError } from './errors.js';
+
+/** Prefix of unfinished files; readers of a folder skip such names. */
+export const TEMPORARY_PREFIX = '.tensorrt-node-tmp-';
+
+function writeFailed(path: string, error: unknown): TensorRTError {
+  const full = systemCode(error) === 'ENOSPC';
+  return new TensorRTError('WRITE_FAILED', `Cannot write ${path}: ${messageOf(error)}`, {
+    remedy: full
+      ? 'Free space on that disk, or choose another folder.'
+      : 'Check the folder and its permissions.',
+    cause: error,
+  });
+}
+
+/** The temporary name beside `path` that {@link writeFiles} and streaming writers use. */
+export function temporaryName(path: string): string {
+  return join(
+    dirname(path),
+    `${TEMPORARY_PREFIX}${randomBytes(6).toString('hex')}-${basename(path)}`,
+  );
+}
+
+/**
+ * Writes a set of files so that each appears whole or not at all: everything is written and synced
+ * under temporary names first, then renamed. When any write fails, none of the files is replaced and
+ * the temporary ones are removed. Folders are made as needed.
+ *
+ * @param files Contents by path; strings are written as UTF-8.
+ * @throws TensorRTError `WRITE_FAILED`.
+ */
+export async function writeFiles(
+  files: Iterable<readonly [path: string, content: Uint8Array | string]>,
+): Promise<void> {
+  const renames: { path: string; temporary: string }[] = [];
+  let current = '';
+  try {
+    for (const [path, content] of files) {
+      current = path;
+      await mkdir(dirname(path), { recursive: true });
+      const temporary = temporaryName(path);
+      renames.push({ path, temporary });
+      const handle = await open(temporary, 'wx');
+      try {
+        await handle.writeFile(content);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    }
+    for (const { path, temporary } of renames) {
+      current = path;
+      await rename(temporary, path);
+    }
+  } catch (error) {
+    await Promise.all(
+      renames.map(({ temporary }) => rm(temporary, { force: true }).catch(() => {})),
+    );
+    throw writeFailed(current, error);
+  }
+}
+
+/** {@link writeFiles} for one file. */
+export function writeFile(path: string, content: Uint8Array | string): Promise<void> {
+  return writeFiles([[path, content]]);
+}
