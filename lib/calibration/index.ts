@@ -1,2 +1,3 @@
 export * from './meta.js';
 export * from './ranges.js';
+export * from './tables/index.js';
