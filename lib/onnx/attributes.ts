@@ -47,7 +47,8 @@ export type AttributeValue =
   | TensorProto
   | { readonly float: number };
 
-function createAttribute(name: string, value: AttributeValue): AttributeProto {
+/** Makes an attribute of the type that `value` has. */
+export function createAttribute(name: string, value: AttributeValue): AttributeProto {
   if (typeof value === 'number') {
     return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
   }

@@ -1,6 +1,11 @@
 export * from './attributes.js';
+export { foldBatchNormalization } from './batch-normalization.js';
 export { capturedNames } from './captured-names.js';
+export { foldConstants, removeUnused } from './constant-folding.js';
+export { copyNode, editableCopy, shallowCopy } from './copy.js';
 export { byteLength, dataTypeName, elementCount, tensorDims } from './data-types.js';
+export { dropDefaultInputs } from './default-inputs.js';
+export { describeModel, isQuantizationOperator, type ModelDescription } from './describe.js';
 export { checkExternalData, isExternal, loadExternalData } from './external-data.js';
 export * from './generated/onnx_pb.js';
 export { type Consumer, GraphIndex, isStandardDomain } from './graph-index.js';
@@ -14,6 +19,7 @@ export {
   modelDigest,
   type OnnxModel,
 } from './model.js';
+export { opsetVersion, raiseOpset } from './opset.js';
 export { type SaveModelOptions, saveModel } from './save.js';
 export {
   createFloatTensor,
@@ -26,4 +32,5 @@ export {
   tensorBytes,
 } from './tensors.js';
 export { topologicalSort } from './topological-sort.js';
+export { type DeclaredValue, declaredValue, rankOf } from './value-info.js';
 export { allTensors, type FoundTensor } from './walk.js';

@@ -1,8 +1,9 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { clearField, create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import { clearField, create } from '@bufbuild/protobuf';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
 import { temporaryName, writeFile } from '../files.js';
+import { shallowCopy } from './copy.js';
 import { embed, isExternal, loadExternalData } from './external-data.js';
 import {
   type GraphProto,
@@ -32,10 +33,6 @@ const EXTERNAL_FROM_BYTES = 1024;
 
 /** Large tensors start on a page, so that a reader can map the file. */
 const PAGE = 4096;
-
-function shallowCopy<T extends DescMessage>(schema: T, message: MessageShape<T>): MessageShape<T> {
-  return Object.assign(create(schema), message);
-}
 
 async function inlineAttributes(model: OnnxModel): Promise<void> {
   const weights = new Set(graphOf(model).initializer);
