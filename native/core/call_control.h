@@ -1,0 +1,32 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+
+namespace trtn {
+
+// One report of a build: TensorRT's own phases, and steps where it counts them.
+struct PhaseReport {
+  std::string phase;
+  int step = 0;
+  int steps = 0;
+  double elapsed_ms = 0.0;
+};
+
+// What the thread that started a call shares with the thread that runs it. Shared by both, so that
+// either may end first.
+struct CallControl {
+  std::atomic<bool> cancelled{false};
+  // Called on threads of TensorRT; set before the call starts.
+  std::function<void(const PhaseReport&)> on_phase;
+
+  void ThrowIfCancelled() const {
+    if (cancelled.load()) throw Error("CANCELLED", "The call was cancelled");
+  }
+};
+
+}  // namespace trtn

@@ -1,0 +1,206 @@
+#include "node/convert.h"
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace trtn {
+namespace {
+
+[[noreturn]] void Refuse(Napi::Env env, const std::string& name, const std::string& what) {
+  throw Napi::TypeError::New(env, "Expected " + what + " for " + name);
+}
+
+std::string StringOf(Napi::Object object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (value.IsUndefined()) return {};
+  if (!value.IsString()) Refuse(object.Env(), name, "a string");
+  return value.As<Napi::String>();
+}
+
+// The elements of `object[name]`, each turned by `convert`; none when it is not given.
+template <typename T, typename F>
+std::vector<T> ListOf(Napi::Object object, const char* name, F convert) {
+  std::vector<T> result;
+  const Napi::Value value = object.Get(name);
+  if (value.IsUndefined()) return result;
+  if (!value.IsArray()) Refuse(object.Env(), name, "an array");
+  const Napi::Array array = value.As<Napi::Array>();
+  result.reserve(array.Length());
+  for (uint32_t i = 0; i < array.Length(); ++i) result.push_back(convert(array.Get(i)));
+  return result;
+}
+
+int64_t IntegerOf(Napi::Value value) {
+  if (!value.IsNumber()) Refuse(value.Env(), "a list's element", "a number");
+  return value.As<Napi::Number>().Int64Value();
+}
+
+Napi::Object ObjectOf(Napi::Value value) {
+  if (!value.IsObject()) Refuse(value.Env(), "a list's element", "an object");
+  return value.As<Napi::Object>();
+}
+
+Shape ShapeFrom(Napi::Object object, const char* name) {
+  Shape shape = ListOf<int64_t>(object, name, IntegerOf);
+  if (shape.size() > static_cast<size_t>(nvinfer1::Dims::MAX_DIMS)) {
+    Refuse(object.Env(), name, "at most 8 dimensions");
+  }
+  return shape;
+}
+
+InputRange RangeFrom(Napi::Value value) {
+  const Napi::Object object = ObjectOf(value);
+  return {StringOf(object, "name"), ShapeFrom(object, "min"), ShapeFrom(object, "opt"),
+          ShapeFrom(object, "max")};
+}
+
+Profile ProfileFrom(Napi::Value value) {
+  return ListOf<InputRange>(ObjectOf(value), "inputs", RangeFrom);
+}
+
+std::pair<std::string, uint64_t> PoolFrom(Napi::Value value) {
+  const Napi::Object object = ObjectOf(value);
+  return {StringOf(object, "name"), static_cast<uint64_t>(IntegerOf(object.Get("bytes")))};
+}
+
+ModelSource ModelFrom(Napi::Object object) {
+  ModelSource model;
+  model.path = StringOf(object, "modelPath");
+  const Napi::Value bytes = object.Get("modelBytes");
+  if (!bytes.IsUndefined()) {
+    if (!bytes.IsTypedArray()) Refuse(object.Env(), "modelBytes", "a Uint8Array");
+    const auto array = bytes.As<Napi::Uint8Array>();
+    // A copy: the caller may change or transfer its buffer, and a worker's memory goes with it.
+    model.bytes.assign(array.Data(), array.Data() + array.ByteLength());
+    model.from_bytes = true;
+  }
+  return model;
+}
+
+Verbosity VerbosityFrom(Napi::Object object) {
+  const std::string name = StringOf(object, "profilingVerbosity");
+  if (name == "none") return Verbosity::kNone;
+  if (name == "layer_names_only") return Verbosity::kLayerNamesOnly;
+  return Verbosity::kDetailed;
+}
+
+const char* SeverityName(Severity severity) {
+  switch (severity) {
+    case Severity::kInternalError:
+      return "internal-error";
+    case Severity::kError:
+      return "error";
+    case Severity::kWarning:
+      return "warning";
+    case Severity::kInfo:
+      return "info";
+    case Severity::kVerbose:
+      break;
+  }
+  return "verbose";
+}
+
+template <typename T, typename F>
+Napi::Array ArrayOf(Napi::Env env, const std::vector<T>& items, F convert) {
+  Napi::Array array = Napi::Array::New(env, items.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    array.Set(static_cast<uint32_t>(i), convert(env, items[i]));
+  }
+  return array;
+}
+
+Napi::Value Extent(Napi::Env env, int64_t extent) {
+  return Napi::Number::New(env, static_cast<double>(extent));
+}
+
+Napi::Value TensorObject(Napi::Env env, const TensorInfo& tensor) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("name", tensor.name);
+  object.Set("type", tensor.type);
+  object.Set("shape", ArrayOf(env, tensor.shape, Extent));
+  return object;
+}
+
+Napi::Value LayerObject(Napi::Env env, const LayerInfo& layer) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("name", layer.name);
+  object.Set("type", layer.type);
+  object.Set("precision", layer.precision);
+  object.Set("metadata", layer.metadata);
+  object.Set("inputs", ArrayOf(env, layer.inputs, TensorObject));
+  object.Set("outputs", ArrayOf(env, layer.outputs, TensorObject));
+  return object;
+}
+
+Napi::Object NetworkObject(Napi::Env env, const NetworkInfo& network) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("name", network.name);
+  object.Set("inputs", ArrayOf(env, network.inputs, TensorObject));
+  object.Set("outputs", ArrayOf(env, network.outputs, TensorObject));
+  object.Set("layers", ArrayOf(env, network.layers, LayerObject));
+  return object;
+}
+
+Napi::Value ParserErrorObject(Napi::Env env, const ParserError& error) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("code", error.code);
+  object.Set("codeName", error.code_name);
+  object.Set("node", error.node);
+  object.Set("nodeName", error.node_name);
+  object.Set("operator", error.node_operator);
+  object.Set("description", error.description);
+  return object;
+}
+
+Napi::Value LogObject(Napi::Env env, const LogLine& line) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("severity", SeverityName(line.severity));
+  object.Set("text", line.text);
+  return object;
+}
+
+}  // namespace
+
+BuildOptions BuildOptionsFrom(Napi::Object object) {
+  BuildOptions options;
+  options.library = {StringOf(object, "inferLibrary"), StringOf(object, "parserLibrary")};
+  options.model = ModelFrom(object);
+  options.profiles = ListOf<Profile>(object, "profiles", ProfileFrom);
+  options.compute_capabilities =
+      ListOf<int>(object, "computeCapabilities",
+                  [](Napi::Value value) { return static_cast<int>(IntegerOf(value)); });
+  options.memory_pools =
+      ListOf<std::pair<std::string, uint64_t>>(object, "memoryPools", PoolFrom);
+  const Napi::Value level = object.Get("optimizationLevel");
+  if (!level.IsUndefined()) options.optimization_level = static_cast<int>(IntegerOf(level));
+  options.verbosity = VerbosityFrom(object);
+  const Napi::Value layers = object.Get("describeLayers");
+  options.describe_layers = layers.IsUndefined() || layers.ToBoolean();
+  return options;
+}
+
+Napi::Object OutcomeOf(Napi::Env env, const BuildResult& result) {
+  Napi::Object object = Napi::Object::New(env);
+  if (result.plan != nullptr) {
+    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, result.plan->size());
+    std::memcpy(buffer.Data(), result.plan->data(), result.plan->size());
+    object.Set("plan", Napi::Uint8Array::New(env, result.plan->size(), buffer, 0));
+  }
+  if (result.failure) {
+    Napi::Object failure = Napi::Object::New(env);
+    failure.Set("code", result.failure->code());
+    failure.Set("message", std::string(result.failure->what()));
+    failure.Set("remedy", result.failure->remedy());
+    object.Set("failure", failure);
+  }
+  object.Set("parserErrors", ArrayOf(env, result.parser_errors, ParserErrorObject));
+  object.Set("network", NetworkObject(env, result.network));
+  object.Set("layerReport", result.layer_report);
+  object.Set("log", ArrayOf(env, result.log, LogObject));
+  object.Set("libraryVersion", result.library_version);
+  object.Set("elapsedMs", result.elapsed_ms);
+  return object;
+}
+
+}  // namespace trtn

@@ -1,0 +1,81 @@
+// The module of one TensorRT family; lib/runtime/binding.ts types what it exports.
+
+#include <napi.h>
+
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "core/builder.h"
+#include "node/convert.h"
+#include "node/js_thread.h"
+#include "node/running_calls.h"
+
+namespace trtn {
+namespace {
+
+// Starts `work` on its own thread and returns {promise, cancel}. The promise resolves with the outcome,
+// failures included; it never rejects. The result moves to the JavaScript thread, which copies the
+// plan and frees the library's memory.
+Napi::Value StartCall(const Napi::CallbackInfo& info,
+                      BuildResult (*work)(const BuildOptions&, CallControl&)) {
+  const Napi::Env env = info.Env();
+  JsEnvironment& environment = JsEnvironment::Of(env);
+  auto options = std::make_shared<BuildOptions>(BuildOptionsFrom(info[0].As<Napi::Object>()));
+  auto control = std::make_shared<CallControl>();
+  const bool reports = info.Length() > 1 && info[1].IsFunction();
+  const uint64_t call = environment.Open(
+      env, control, reports ? info[1].As<Napi::Function>() : Napi::Function());
+  const std::shared_ptr<JsChannel> channel = environment.channel();
+  if (reports) {
+    control->on_phase = [channel, call](const PhaseReport& report) {
+      channel->Post([call, report](Napi::Env js) { JsEnvironment::Of(js).Report(js, call, report); });
+    };
+  }
+
+  Napi::Object handle = Napi::Object::New(env);
+  handle.Set("promise", environment.PromiseOf(call));
+  handle.Set("cancel", Napi::Function::New(env, [call](const Napi::CallbackInfo& cancel) {
+               JsEnvironment::Of(cancel.Env()).Cancel(cancel.Env(), call);
+             }));
+
+  try {
+    RunningCalls::Start(control, [channel, call, options, control, work] {
+      // std::function wants tasks that can be copied, and a plan has one owner.
+      auto result = std::make_shared<BuildResult>(work(*options, *control));
+      options->model.bytes = {};
+      channel->Post([call, result = std::move(result)](Napi::Env js) {
+        JsEnvironment::Of(js).Settle(js, call, OutcomeOf(js, *result));
+      });
+    });
+  } catch (const std::system_error& error) {
+    environment.Discard(env, call);
+    throw Napi::Error::New(env, std::string("Cannot start a thread: ") + error.what());
+  }
+  return handle;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new JsEnvironment(env));
+  exports.Set("family", kFamily);
+  exports.Set("headersVersion", std::to_string(NV_TENSORRT_MAJOR) + "." +
+                                    std::to_string(NV_TENSORRT_MINOR) + "." +
+                                    std::to_string(NV_TENSORRT_PATCH));
+  exports.Set("build", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return StartCall(info, Build);
+              }));
+  exports.Set("describe", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return StartCall(info, Describe);
+              }));
+  return exports;
+}
+
+}  // namespace
+}  // namespace trtn
+
+static Napi::Object InitTensorRt(Napi::Env env, Napi::Object exports) {
+  return trtn::Init(env, exports);
+}
+
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, InitTensorRt)
