@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { messageOf, TensorRTError } from '../errors.js';
 import type { CalibrationTable } from './ranges.js';
 
+/** More parts than any cluster has; a larger number in a file is damage. */
+const MAX_SHARDS = 100_000;
+
 /** Where a calibration table comes from: the content of `calibration.meta.json`. */
 export interface CalibrationMeta {
   /** Version of this layout: 1. */
@@ -85,7 +88,18 @@ export function decodeMeta(bytes: Uint8Array, source = 'calibration.meta.json'):
   if (model !== undefined && !/^[0-9a-f]{64}$/.test(String(model.sha256))) {
     throw metaInvalid(source, 'Expected 64 lower-case hexadecimal digits for model.sha256');
   }
+  const shard = value.shard as CalibrationMeta['shard'];
+  if (shard !== undefined && !isShard(shard)) {
+    throw metaInvalid(source, `Expected a shard from 1 to its count, at most ${MAX_SHARDS}`);
+  }
   return value as unknown as CalibrationMeta;
+}
+
+function isShard({ index, count }: { index: unknown; count: unknown }): boolean {
+  const whole = Number.isSafeInteger(index) && Number.isSafeInteger(count);
+  return (
+    whole && Number(index) >= 1 && Number(index) <= Number(count) && Number(count) <= MAX_SHARDS
+  );
 }
 
 /**

@@ -53,6 +53,22 @@ export async function readTable(path: string): Promise<CalibrationTable> {
 }
 
 /**
+ * Reads each calibration.flatbuffers and calibration.cache that is in a folder, without comparing
+ * them.
+ *
+ * @param folder The folder; a file has none beside it here.
+ */
+export async function readRecordedFiles(folder: string): Promise<CalibrationTable[]> {
+  const tables: CalibrationTable[] = [];
+  if (!(await isDirectory(folder))) return tables;
+  for (const name of [TABLE_FILES.flatbuffers, TABLE_FILES.cache]) {
+    const content = await readIfThere(join(folder, name));
+    if (content !== undefined) tables.push(decodeTable(content, join(folder, name)));
+  }
+  return tables;
+}
+
+/**
  * Reads a calibration table of any of the four formats from memory.
  *
  * @param bytes The content of the file.

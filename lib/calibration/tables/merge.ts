@@ -1,0 +1,181 @@
+import { TensorRTError } from '../../errors.js';
+import type { CalibrationMeta } from '../meta.js';
+import { CalibrationTable, type Histogram, type TensorRange } from '../ranges.js';
+import { listNames } from './names.js';
+
+/**
+ * The smaller and the larger of two bounds, NaN left out as numpy's nanmin and nanmax do. Zeros are
+ * ordered by sign, so that the result does not depend on the order of the operands.
+ */
+export function mergeBounds(
+  a: { lowest: number; highest: number },
+  b: { lowest: number; highest: number },
+): { lowest: number; highest: number } {
+  const pick = (x: number, y: number, choose: (x: number, y: number) => number) =>
+    Number.isNaN(x) ? y : Number.isNaN(y) ? x : choose(x, y);
+  return {
+    lowest: pick(a.lowest, b.lowest, Math.min),
+    highest: pick(a.highest, b.highest, Math.max),
+  };
+}
+
+/**
+ * The sum of two histograms over the same edges. Counts are whole numbers below 2^53, so the sum is
+ * exact and any order of merging gives the same.
+ *
+ * @throws TensorRTError `TABLE_MISMATCH` when the edges differ.
+ */
+export function mergeHistograms(a: Histogram, b: Histogram): Histogram {
+  if (!equal(a.edges, b.edges)) {
+    throw new TensorRTError('TABLE_MISMATCH', 'Histograms over different edges cannot be added', {
+      remedy: 'Compute both with the same range and the same number of bins.',
+    });
+  }
+  return { counts: a.counts.map((count, i) => count + (b.counts[i] as number)), edges: a.edges };
+}
+
+/**
+ * Joins the MinMax tables of parts of the images into the table of all of them, bit for bit, whatever
+ * their order.
+ *
+ * @param tables The partial tables. When one says which shard it is, all must, and each shard must be
+ *   there once.
+ * @throws TensorRTError `TABLE_INCOMPLETE` when a shard is missing or a table lacks a tensor,
+ *   `TABLE_MISMATCH` when a shard is there twice, or models, recipes or methods differ.
+ */
+export function mergeTables(tables: readonly CalibrationTable[]): CalibrationTable {
+  const [first, ...rest] = tables;
+  if (first === undefined) throw new RangeError('Expected at least one table but received none');
+  checkMethods(tables);
+  checkMetas(tables);
+  checkShards(tables);
+  const ranges = new Map<string, TensorRange>();
+  for (const [name, { lowest, highest, dtype }] of first.ranges) {
+    let bounds = { lowest, highest };
+    for (const table of rest) bounds = mergeBounds(bounds, rangeOf(table, name));
+    ranges.set(name, dtype === undefined ? bounds : { ...bounds, dtype });
+  }
+  for (const table of rest) {
+    const extra = Array.from(table.ranges.keys()).filter((name) => !ranges.has(name));
+    if (extra.length > 0) throw lacks(first, extra);
+  }
+  const meta = mergeMetas(tables);
+  return new CalibrationTable(ranges, {
+    method: 'minmax',
+    ...(meta === undefined ? {} : { meta }),
+  });
+}
+
+function rangeOf(table: CalibrationTable, name: string): TensorRange {
+  const range = table.ranges.get(name);
+  if (range === undefined) throw lacks(table, [name]);
+  return range;
+}
+
+function lacks(table: CalibrationTable, names: string[]): TensorRTError {
+  return new TensorRTError(
+    'TABLE_INCOMPLETE',
+    `${nameOf(table)} lacks tensors that another table has: ${listNames(names)}`,
+    { remedy: 'Merge tables of one model and one version of ONNX Runtime.' },
+  );
+}
+
+function checkMethods(tables: readonly CalibrationTable[]): void {
+  for (const table of tables) {
+    const options = table.meta?.method?.options;
+    const averaged = options?.movingAverage !== undefined && options.movingAverage !== false;
+    const blind = Array.from(table.ranges.values()).some((range) => range.recorded !== undefined);
+    const why = averaged
+      ? 'a moving average depends on the order of the images'
+      : table.method !== 'minmax'
+        ? `its method is ${table.method}`
+        : blind
+          ? 'it has magnitudes alone, without the bounds of calibration.json'
+          : undefined;
+    if (why === undefined) continue;
+    throw new TensorRTError('TABLE_MISMATCH', `${nameOf(table)} cannot be merged: ${why}`, {
+      remedy: 'Calibrate the parts with the MinMax method and keep their calibration.json.',
+    });
+  }
+}
+
+function checkMetas(tables: readonly CalibrationTable[]): void {
+  const known = tables.filter((table) => table.meta !== undefined);
+  for (const table of known) {
+    const [a, b] = [known[0]?.meta, table.meta];
+    const differs =
+      a?.model?.sha256 !== b?.model?.sha256
+        ? 'models'
+        : JSON.stringify(a?.recipe) !== JSON.stringify(b?.recipe)
+          ? 'recipes'
+          : undefined;
+    if (differs === undefined) continue;
+    throw new TensorRTError(
+      'TABLE_MISMATCH',
+      `${nameOf(known[0])} and ${nameOf(table)} were made with different ${differs}`,
+      { remedy: 'Merge only the parts of one calibration.' },
+    );
+  }
+}
+
+function checkShards(tables: readonly CalibrationTable[]): void {
+  const count = tables.find((table) => table.meta?.shard)?.meta?.shard?.count;
+  if (count === undefined) return;
+  const seen = new Map<number, CalibrationTable>();
+  for (const table of tables) {
+    const shard = table.meta?.shard;
+    if (shard?.count !== count) {
+      const found = shard === undefined ? 'no shard' : `a shard of ${shard.count}`;
+      throw mismatch(`${nameOf(table)} is ${found}, where others are shards of ${count}`);
+    }
+    const twin = seen.get(shard.index);
+    if (twin !== undefined) {
+      const both = `${nameOf(twin)} and ${nameOf(table)}`;
+      throw mismatch(`Shard ${shard.index}/${count} is there twice: ${both}`);
+    }
+    seen.set(shard.index, table);
+  }
+  const missing: string[] = [];
+  for (let index = 1; index <= count; index += 1) {
+    if (!seen.has(index)) missing.push(`${index}/${count}`);
+  }
+  if (missing.length > 0) {
+    const which =
+      missing.length === 1 ? `Shard ${missing[0]} is` : `Shards ${missing.join(', ')} are`;
+    throw new TensorRTError('TABLE_INCOMPLETE', `${which} missing`, {
+      remedy: 'Calibrate the missing parts, then merge all of them.',
+    });
+  }
+}
+
+function mismatch(message: string): TensorRTError {
+  return new TensorRTError('TABLE_MISMATCH', message, {
+    remedy: 'Give each part of one calibration once.',
+  });
+}
+
+function mergeMetas(tables: readonly CalibrationTable[]): CalibrationMeta | undefined {
+  const metas = tables.map((table) => table.meta);
+  if (metas.some((meta) => meta === undefined)) return undefined;
+  const { shard: _shard, files: _files, sample, ...meta } = metas[0] as CalibrationMeta;
+  if (sample === undefined) return meta;
+  const { filesSha256, ...asked } = sample;
+  const sameFiles = metas.every((other) => other?.sample?.filesSha256 === filesSha256);
+  const images = metas.reduce((sum, other) => sum + (other?.sample?.images ?? 0), 0);
+  return {
+    ...meta,
+    sample: {
+      ...asked,
+      images,
+      ...(sameFiles && filesSha256 !== undefined ? { filesSha256 } : {}),
+    },
+  };
+}
+
+function nameOf(table: CalibrationTable | undefined): string {
+  return table?.source ?? 'a table';
+}
+
+function equal(a: Float32Array, b: Float32Array): boolean {
+  return a.length === b.length && a.every((edge, i) => edge === b[i]);
+}
