@@ -1,0 +1,179 @@
+import { expected, integer } from '../arguments.js';
+import { TensorRTError } from '../errors.js';
+import { type LongCallOptions, throttle } from '../progress.js';
+import { Tensor } from '../tensor.js';
+import { readImage } from './image.js';
+import { packImage } from './planar.js';
+import { defaultPrefetch, orderedPrefetch } from './prefetch.js';
+import type { Recipe } from './recipe.js';
+import type { Pixels } from './resample.js';
+
+/** Images of one size, ready for a model. */
+export interface ImageBatch {
+  /**
+   * Shape [n, 3, height, width]. Its memory is used again for the next batch, unless `reuse` is
+   * false: copy what must live longer.
+   */
+  tensor: Tensor<'float32'>;
+  /** The image of each row, as it was given. */
+  sources: string[];
+  /** Its place in the list of sources. */
+  indices: number[];
+}
+
+/** An image that was left out. */
+export interface BrokenImage {
+  /** The image as it was given. */
+  source: string;
+  /** Its place in the list of sources. */
+  index: number;
+  /** Why it was left out. */
+  error: Error;
+}
+
+/** What {@link imageBatches} takes. */
+export interface BatchOptions extends LongCallOptions {
+  /** Folder that paths are relative to; the working folder by default. */
+  root?: string;
+  /** Images in a batch; 1 by default. */
+  batch?: number;
+  /** Images that are worked on ahead; two for every decoding thread by default. */
+  prefetch?: number;
+  /** Leave images out that cannot be read, instead of stopping; false by default. */
+  skipBroken?: boolean;
+  /** Told of every image that is left out, in order. */
+  onBroken?: (broken: BrokenImage) => void;
+  /** Use the memory of a batch again for the next one; true by default. */
+  reuse?: boolean;
+  /**
+   * Collect images of the same size across others in between, so that batches are full; true by
+   * default. When false, a batch ends where the size changes, and the order of images is kept.
+   */
+  groupByShape?: boolean;
+}
+
+/** Bytes of images that wait for others of their size; beyond, the oldest group goes out short. */
+const MAX_WAITING_BYTES = 128 * 2 ** 20;
+
+interface Group {
+  images: Pixels[];
+  sources: string[];
+  indices: number[];
+}
+
+/** Packs groups into tensors, in the same memory unless told otherwise. */
+class Packer {
+  readonly #recipe: Recipe;
+  readonly #reuse: boolean;
+  #memory = new Float32Array(0);
+
+  constructor(recipe: Recipe, reuse: boolean) {
+    this.#recipe = recipe;
+    this.#reuse = reuse;
+  }
+
+  pack({ images, sources, indices }: Group): ImageBatch {
+    const { width, height } = images[0]!;
+    const perImage = 3 * width * height;
+    const size = perImage * images.length;
+    if (!this.#reuse || this.#memory.length < size) this.#memory = new Float32Array(size);
+    const data = this.#memory.subarray(0, size);
+    images.forEach((image, row) => {
+      packImage(image, this.#recipe, data, row * perImage);
+    });
+    const tensor = new Tensor('float32', data, [images.length, 3, height, width]);
+    return { tensor, sources, indices };
+  }
+}
+
+/** Whether an error is about the image, and not about the program. */
+function isBroken(error: unknown): error is TensorRTError {
+  return (
+    error instanceof TensorRTError &&
+    (error.code === 'IMAGE_INVALID' || error.code === 'DOWNLOAD_FAILED')
+  );
+}
+
+/**
+ * Reads images into batches, decoding ahead on all threads of libuv's pool.
+ *
+ * Batches hold images of one size. An image joins the batch of its size; a batch goes out when it is
+ * full, so with sizes that vary the order of images across batches differs from the order given
+ * (`indices` tells), but it is the same in every run. At the end the batches that are not full go
+ * out, the one with the earliest image first; earlier when 128 MiB of images wait. Nothing else is
+ * kept, so memory does not grow with the number of images.
+ *
+ * Leaving the loop early, or aborting, ends the work that was begun ahead.
+ *
+ * @param sources Paths (relative to `root`) or http(s) addresses.
+ * @param recipe What is done to each image.
+ * @param options Batch size, broken images, progress (in `images`), abort signal.
+ * @throws TypeError, RangeError for a wrong option, at once.
+ * @throws TensorRTError from the loop: `IMAGE_INVALID` or `DOWNLOAD_FAILED` that names the image,
+ *   unless `skipBroken`; `IMAGES_NOT_FOUND` when every image had to be left out.
+ */
+export function imageBatches(
+  sources: readonly string[],
+  recipe: Recipe,
+  options: BatchOptions = {},
+): AsyncGenerator<ImageBatch, void, undefined> {
+  if (!Array.isArray(sources)) throw expected('sources', 'a list of paths', sources);
+  integer('batch', options.batch ?? 1, 1);
+  integer('prefetch', options.prefetch ?? 1, 1);
+  return generate(sources, recipe, options);
+}
+
+async function* generate(
+  sources: readonly string[],
+  recipe: Recipe,
+  options: BatchOptions,
+): AsyncGenerator<ImageBatch, void, undefined> {
+  const { signal, root, batch = 1, skipBroken = false, groupByShape = true } = options;
+  const report = throttle(options.onProgress, 'images');
+  const packer = new Packer(recipe, options.reuse !== false);
+  const groups = new Map<string, Group>();
+  let waiting = 0;
+  let broken = 0;
+  let index = -1;
+
+  const release = (key: string): ImageBatch => {
+    const group = groups.get(key)!;
+    groups.delete(key);
+    for (const image of group.images) waiting -= image.data.length;
+    return packer.pack(group);
+  };
+  // A Map keeps the order in which groups began, so the first key is the oldest group.
+  const oldest = (): string => groups.keys().next().value!;
+
+  const read = (source: string, stop: AbortSignal) =>
+    readImage(source, recipe, { signal: stop, ...(root === undefined ? {} : { root }) });
+  const depth = options.prefetch ?? defaultPrefetch();
+  for await (const result of orderedPrefetch(sources, read, depth, signal)) {
+    index++;
+    const source = sources[index]!;
+    if (!result.ok) {
+      if (!skipBroken || !isBroken(result.error)) throw result.error;
+      broken++;
+      options.onBroken?.({ source, index, error: result.error });
+    } else {
+      const image = result.value;
+      const key = `${image.width}x${image.height}`;
+      if (!groupByShape && groups.size > 0 && !groups.has(key)) yield release(oldest());
+      const group = groups.get(key) ?? { images: [], sources: [], indices: [] };
+      groups.set(key, group);
+      group.images.push(image);
+      group.sources.push(source);
+      group.indices.push(index);
+      waiting += image.data.length;
+      if (group.images.length === batch) yield release(key);
+      else if (waiting > MAX_WAITING_BYTES) yield release(oldest());
+    }
+    report(index + 1, sources.length, 'images');
+  }
+  while (groups.size > 0) yield release(oldest());
+  if (broken > 0 && broken === sources.length) {
+    throw new TensorRTError('IMAGES_NOT_FOUND', `None of the ${broken} images can be read`, {
+      remedy: 'Check the folder; without --skip-broken the first bad image is named.',
+    });
+  }
+}

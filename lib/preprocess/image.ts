@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { expected } from '../arguments.js';
+import { fetchImage, isUrl } from '../dataset/index.js';
+import { messageOf, systemCode, TensorRTError } from '../errors.js';
+import type { Tensor } from '../tensor.js';
+import { decodeImage, imageInvalid } from './decode.js';
+import { planResize } from './geometry.js';
+import { pixelsToTensor } from './planar.js';
+import type { Recipe } from './recipe.js';
+import { type Pixels, place, resample } from './resample.js';
+
+/** What {@link readImage} takes. */
+export interface ReadImageOptions {
+  /** Folder that paths are relative to; the working folder by default. */
+  root?: string;
+  /** What to call an image given as bytes in messages. */
+  name?: string;
+  /** Stops reading; it then rejects with `signal.reason`. */
+  signal?: AbortSignal;
+}
+
+async function load(source: string, options: ReadImageOptions): Promise<Uint8Array> {
+  const { signal } = options;
+  if (isUrl(source)) return fetchImage(source, signal === undefined ? {} : { signal });
+  const path = options.root === undefined ? source : resolve(options.root, source);
+  try {
+    // Not sharp's own reading: it answers from a cache by path when a file has changed.
+    return await readFile(path, signal === undefined ? {} : { signal });
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    const missing = systemCode(error) === 'ENOENT';
+    throw imageInvalid(path, missing ? 'there is no such file' : messageOf(error), error);
+  }
+}
+
+/**
+ * Reads an image and gives it the recipe's size. The pixels are those of Pillow
+ * (`Image.open(source).convert('RGB')`, then `resize`); channels are red, green, blue here whatever
+ * the recipe's colour order is.
+ *
+ * @param source Path, http(s) address, or the bytes of an image file.
+ * @param recipe What is done to the image.
+ * @param options Root of paths, name, abort signal.
+ * @throws TensorRTError `IMAGE_INVALID` that names the image; `DOWNLOAD_FAILED` for an address.
+ */
+export async function readImage(
+  source: string | Uint8Array,
+  recipe: Recipe,
+  options: ReadImageOptions = {},
+): Promise<Pixels> {
+  const { signal } = options;
+  if (typeof source !== 'string' && !(source instanceof Uint8Array)) {
+    throw expected('source', 'a path, an address or the bytes of an image', source);
+  }
+  signal?.throwIfAborted();
+  const bytes = typeof source === 'string' ? await load(source, options) : source;
+  const name = options.name ?? (typeof source === 'string' ? source : `of ${bytes.length} bytes`);
+  signal?.throwIfAborted();
+  const decoded = await decodeImage(bytes, name, recipe.autoOrient);
+  signal?.throwIfAborted();
+  try {
+    const plan = planResize(recipe.resize, decoded.width, decoded.height);
+    return place(await resample(decoded, plan, recipe.kernel, signal), plan);
+  } catch (error) {
+    if (error instanceof TensorRTError) throw imageInvalid(name, error.message, error);
+    throw error;
+  }
+}
+
+/**
+ * {@link readImage}, then {@link pixelsToTensor}: one image as a model sees it.
+ *
+ * @param source Path, http(s) address, or the bytes of an image file.
+ * @param recipe What is done to the image.
+ * @param options Root of paths, name, abort signal.
+ * @returns A tensor of shape [1, 3, height, width].
+ * @throws TensorRTError `IMAGE_INVALID`, `DOWNLOAD_FAILED`.
+ */
+export async function preprocessImage(
+  source: string | Uint8Array,
+  recipe: Recipe,
+  options: ReadImageOptions = {},
+): Promise<Tensor<'float32'>> {
+  return pixelsToTensor(await readImage(source, recipe, options), recipe);
+}

@@ -1,0 +1,16 @@
+export {
+  type BatchOptions,
+  type BrokenImage,
+  type ImageBatch,
+  imageBatches,
+} from './batches.js';
+export { preprocessImage, type ReadImageOptions, readImage } from './image.js';
+export { pixelsToTensor } from './planar.js';
+export { type Kernel, PRESETS, type PresetName, type Recipe, type Resize } from './recipe.js';
+export type { Pixels } from './resample.js';
+export {
+  type RecipeFields,
+  type RecipeInput,
+  type RecipeOverrides,
+  resolveRecipe,
+} from './resolve.js';
