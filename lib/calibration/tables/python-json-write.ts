@@ -46,10 +46,10 @@ function jsonFloat(value: number): string {
   return pythonFloat(value);
 }
 
-/** Python escapes DEL not at all and everything above it as UTF-16 code units. */
+/** Python escapes everything above `~`, DEL included, as UTF-16 code units. */
 function jsonString(text: string): string {
   return JSON.stringify(text).replace(
-    /[\u0080-\uffff]/g,
+    /[\u007f-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

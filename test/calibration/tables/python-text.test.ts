@@ -122,7 +122,7 @@ describe('parsePythonJson', () => {
 describe('writePythonJson', () => {
   it('escapes as json.dumps does', () => {
     expect(writePythonJson('é\u007f\u0080\ud83d\ude00\ud800\u2028"\\\b\f\n\r\t\u0001/')).toBe(
-      '"\\u00e9\u007f\\u0080\\ud83d\\ude00\\ud800\\u2028\\"\\\\\\b\\f\\n\\r\\t\\u0001/"',
+      '"\\u00e9\\u007f\\u0080\\ud83d\\ude00\\ud800\\u2028\\"\\\\\\b\\f\\n\\r\\t\\u0001/"',
     );
   });
 
