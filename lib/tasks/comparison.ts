@@ -1,0 +1,136 @@
+import { topK } from './scores.js';
+
+/** An image on which two models do not agree. */
+export interface Disagreement {
+  /** The image, as it was given. */
+  source: string;
+  /** Its class, when it is known. */
+  actual?: string;
+  /** What the first model took it for. */
+  predicted: string;
+  /** What the other model took it for. */
+  against: string;
+}
+
+/** How close two models are on the same images. */
+export interface Comparison {
+  /** Images compared. */
+  images: number;
+  /** Images with the same class first. */
+  agreed: number;
+  /** agreed / images. */
+  agreement: number;
+  /** Mean of |a − b| over every output of every image. */
+  meanLogitDifference: number;
+  /** Largest |a − b|. */
+  maxLogitDifference: number;
+  /** Mean over the images of the cosine of the angle between the outputs. */
+  meanCosine: number;
+  /** Smallest of those cosines. */
+  minCosine: number;
+  /** Mean of the change of the confidence in the first model's class, without its sign. */
+  meanConfidenceDifference: number;
+  /** Largest such change. */
+  maxConfidenceDifference: number;
+  /** The first {@link MAX_DISAGREEMENTS} images with another class first. */
+  disagreements: Disagreement[];
+}
+
+/** How many images {@link Comparison} lists by name, so that its size is bounded. */
+export const MAX_DISAGREEMENTS = 100;
+
+/** cos of the angle between two vectors; 1 when both are zero, 0 when one is. */
+export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let dot = 0;
+  let squareA = 0;
+  let squareB = 0;
+  for (let index = 0; index < a.length; index += 1) {
+    dot += a[index]! * b[index]!;
+    squareA += a[index]! ** 2;
+    squareB += b[index]! ** 2;
+  }
+  if (squareA === 0 || squareB === 0) return squareA === squareB ? 1 : 0;
+  return dot / (Math.sqrt(squareA) * Math.sqrt(squareB));
+}
+
+/** One image as two models see it. */
+export interface ComparedImage {
+  /** The image. */
+  source: string;
+  /** Its class, when it is known. */
+  actual?: string;
+  /** The first model's outputs as they came. */
+  scores: ArrayLike<number>;
+  /** The first model's outputs as probabilities. */
+  confidence: ArrayLike<number>;
+  /** The other model's outputs as they came. */
+  againstScores: ArrayLike<number>;
+  /** The other model's outputs as probabilities. */
+  againstConfidence: ArrayLike<number>;
+}
+
+/** Compares two models image by image, in bounded memory. */
+export class ComparisonCounter {
+  readonly #label: (index: number) => string;
+  #images = 0;
+  #agreed = 0;
+  #values = 0;
+  #sumDifference = 0;
+  #maxDifference = 0;
+  #sumCosine = 0;
+  #minCosine = Number.POSITIVE_INFINITY;
+  #sumConfidence = 0;
+  #maxConfidence = 0;
+  readonly #disagreements: Disagreement[] = [];
+
+  /** @param label Name of the class with an index. */
+  constructor(label: (index: number) => string) {
+    this.#label = label;
+  }
+
+  /** Counts one image. */
+  add(image: ComparedImage): void {
+    const { scores, againstScores } = image;
+    const first = topK(scores, 1)[0]!;
+    const second = topK(againstScores, 1)[0]!;
+    this.#images += 1;
+    if (first === second) this.#agreed += 1;
+    else if (this.#disagreements.length < MAX_DISAGREEMENTS) {
+      this.#disagreements.push({
+        source: image.source,
+        ...(image.actual === undefined ? {} : { actual: image.actual }),
+        predicted: this.#label(first),
+        against: this.#label(second),
+      });
+    }
+    for (let index = 0; index < scores.length; index += 1) {
+      const difference = Math.abs(scores[index]! - againstScores[index]!);
+      this.#sumDifference += difference;
+      this.#maxDifference = Math.max(this.#maxDifference, difference);
+    }
+    this.#values += scores.length;
+    const angle = cosine(scores, againstScores);
+    this.#sumCosine += angle;
+    this.#minCosine = Math.min(this.#minCosine, angle);
+    const change = Math.abs(image.confidence[first]! - image.againstConfidence[first]!);
+    this.#sumConfidence += change;
+    this.#maxConfidence = Math.max(this.#maxConfidence, change);
+  }
+
+  /** The figures so far. */
+  result(): Comparison {
+    const images = Math.max(this.#images, 1);
+    return {
+      images: this.#images,
+      agreed: this.#agreed,
+      agreement: this.#agreed / images,
+      meanLogitDifference: this.#sumDifference / Math.max(this.#values, 1),
+      maxLogitDifference: this.#maxDifference,
+      meanCosine: this.#sumCosine / images,
+      minCosine: this.#images === 0 ? 0 : this.#minCosine,
+      meanConfidenceDifference: this.#sumConfidence / images,
+      maxConfidenceDifference: this.#maxConfidence,
+      disagreements: [...this.#disagreements],
+    };
+  }
+}

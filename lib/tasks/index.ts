@@ -1,0 +1,28 @@
+export type { Accuracy, ClassMetrics } from './accuracy.js';
+export type { BatchingOptions, BrokenImage } from './batches.js';
+export { type ClassifierOptions, type ModelSource, openClassifier } from './classifier.js';
+export {
+  type Classification,
+  type ClassifyOptions,
+  type ClassifyResult,
+  classify,
+  classifyStream,
+  type ImageClassification,
+  type Prediction,
+} from './classify.js';
+export type { Comparison, Disagreement } from './comparison.js';
+export {
+  type EvaluateOptions,
+  type EvaluateResult,
+  evaluate,
+  type ModelEvaluation,
+} from './evaluate.js';
+export {
+  calibrationSource,
+  DEFAULT_FRACTION,
+  type ImageSource,
+  type ImageSourceOptions,
+  imageSource,
+} from './image-source.js';
+export type { LabelsInput } from './labels.js';
+export { type FoundRecipe, type RecipeOptions, recipeFile, taskRecipe } from './recipe.js';

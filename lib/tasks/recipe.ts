@@ -1,0 +1,91 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeMeta, TABLE_FILES } from '../calibration/index.js';
+import { TensorRTError } from '../errors.js';
+import { type Recipe, type RecipeInput, resolveRecipe } from '../preprocess/index.js';
+
+/** How images are prepared; the same for calibration, classification and evaluation. */
+export interface RecipeOptions {
+  /**
+   * Name of a preset, path of a recipe file, path of a calibration folder (whose recipe is taken), or
+   * an object. By default the recipe beside the model (`<model>.recipe.json`), else `notebook`.
+   */
+  recipe?: RecipeInput;
+  /** Pixels of the resized image, in place of the recipe's. */
+  size?: number;
+  /** The crop's multiple, in place of the recipe's. */
+  divisor?: number;
+}
+
+/** A recipe, and where it was found when nobody named it. */
+export interface FoundRecipe {
+  /** The complete recipe. */
+  recipe: Recipe;
+  /** The file it comes from, when it was found beside a model or in a calibration folder. */
+  file?: string;
+}
+
+/** Where the recipe of a model or an engine lies: beside it. */
+export function recipeFile(model: string): string {
+  return `${model}.recipe.json`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The recipe in a calibration.meta.json, when `path` is one or a folder that holds one. */
+async function recipeOfTable(path: string): Promise<FoundRecipe | undefined> {
+  const info = await stat(path).catch(() => undefined);
+  const isMeta = path.endsWith(TABLE_FILES.meta);
+  if (info === undefined || (!info.isDirectory() && !isMeta)) return undefined;
+  const file = isMeta ? path : join(path, TABLE_FILES.meta);
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw new TensorRTError(
+      'RECIPE_INVALID',
+      `No recipe in ${path}: it has no ${TABLE_FILES.meta}`,
+      {
+        remedy: 'Give a recipe file, the name of a preset, or a folder that `calibrate` wrote.',
+        cause: error,
+      },
+    );
+  });
+  const { recipe } = decodeMeta(bytes, file);
+  if (recipe === undefined) {
+    throw new TensorRTError('RECIPE_INVALID', `${file} names no recipe`, {
+      remedy: 'Give a recipe file or the name of a preset.',
+    });
+  }
+  return { recipe: await resolveRecipe(recipe as RecipeInput), file };
+}
+
+/**
+ * The recipe that a task uses.
+ *
+ * @param options What the caller asked for.
+ * @param models Paths of the models, whose own recipes are taken when the caller names none.
+ * @throws TensorRTError `RECIPE_INVALID`.
+ */
+export async function taskRecipe(
+  options: RecipeOptions,
+  models: readonly string[],
+): Promise<FoundRecipe> {
+  const { recipe, size, divisor } = options;
+  const overrides = {
+    ...(size === undefined ? {} : { size }),
+    ...(divisor === undefined ? {} : { divisor }),
+  };
+  if (recipe === undefined && size === undefined && divisor === undefined) {
+    for (const model of models) {
+      const file = recipeFile(model);
+      if (await exists(file)) return { recipe: await resolveRecipe(file), file };
+    }
+    return { recipe: await resolveRecipe() };
+  }
+  const found = typeof recipe === 'string' ? await recipeOfTable(recipe) : undefined;
+  if (found === undefined) return { recipe: await resolveRecipe(recipe, overrides) };
+  return { ...found, recipe: await resolveRecipe(found.recipe, overrides) };
+}
