@@ -1,0 +1,192 @@
+/**
+ * What the native modules export. Types only: the modules are loaded by modules.ts, and their side of
+ * this contract is native/node.
+ */
+
+/** A TensorRT version line with headers and a native module of its own. */
+export type Family = 'tensorrt8' | 'tensorrt10' | 'tensorrt11' | 'tensorrt_rtx';
+
+/** Every {@link Family}, in the order of their versions. */
+export const FAMILIES = ['tensorrt8', 'tensorrt10', 'tensorrt11', 'tensorrt_rtx'] as const;
+
+/** One GPU, as the NVIDIA driver describes it. */
+export interface DeviceInfo {
+  /** The driver's number of the device: `deviceId` elsewhere. */
+  index: number;
+  /** Name, for example `NVIDIA H200`. */
+  name: string;
+  /** Compute capability, `major.minor`. */
+  computeCapability: string;
+  /** Number of streaming multiprocessors. */
+  multiprocessors: number;
+  /** Memory in bytes. */
+  memoryBytes: number;
+  /** `GPU-…`, as nvidia-smi prints it. */
+  uuid: string;
+  /** PCI address, for example `0000:3b:00.0`. */
+  pciBusId: string;
+}
+
+/** How bytes of an image become numbers: `(value / divisor - mean[c]) / std[c]`. */
+export interface PlanarOptions {
+  /** What each byte is divided by first. */
+  divisor: number;
+  /** Subtracted next, by output plane; nothing when absent. */
+  mean?: readonly number[];
+  /** What is divided by last, by output plane; nothing when absent. */
+  std?: readonly number[];
+  /** Whether the planes are blue, green, red instead of red, green, blue. */
+  bgr: boolean;
+}
+
+/** base.node: what needs no NVIDIA header. */
+export interface BaseBinding {
+  /**
+   * Interleaved RGB bytes to three planes of float32, every step rounded to float32.
+   *
+   * @throws RangeError when `pixels` do not lie within both arrays.
+   */
+  interleavedToPlanar(
+    source: Uint8Array,
+    target: Float32Array,
+    offset: number,
+    pixels: number,
+    options: PlanarOptions,
+  ): void;
+  /** GPUs; empty without a driver. */
+  devices(): DeviceInfo[];
+  /** The CUDA version of the driver, `12040` for 12.4; undefined without a driver. */
+  driverVersion(): number | undefined;
+  /** Everything that the driver says, or why it says nothing. */
+  queryDriver(): DriverInfo;
+  /** `getInferLibVersion()` of a library; throws an Error with `code` and `remedy`. */
+  libraryVersion(path: string): number;
+}
+
+/** The driver and its GPUs. */
+export interface DriverInfo {
+  /** The CUDA version of the driver, `12040` for 12.4; absent without a driver. */
+  driverVersion?: number;
+  /** GPUs; empty without a driver. */
+  devices: DeviceInfo[];
+  /** Why there is no answer. */
+  problem?: string;
+}
+
+/** A tensor of a network as TensorRT sees it. */
+export interface TensorDescription {
+  /** Name. */
+  name: string;
+  /** Element type in onnxruntime's spelling; TensorRT knows some that onnxruntime does not. */
+  type: string;
+  /** Extents; -1 where dynamic. */
+  shape: number[];
+}
+
+/** A layer of a network as the ONNX parser made it. */
+export interface LayerDescription {
+  /** Name; the ONNX node's when it has one. */
+  name: string;
+  /** TensorRT's layer type: `CONVOLUTION`, `ELEMENTWISE`, … */
+  type: string;
+  /** Type it computes in, as far as the network fixes it. */
+  precision: string;
+  /** What the parser noted, for example `[ONNX Layer: conv1]`. */
+  metadata: string;
+  /** Inputs in order. */
+  inputs: TensorDescription[];
+  /** Outputs in order. */
+  outputs: TensorDescription[];
+}
+
+/** A network as the ONNX parser made it. */
+export interface NetworkDescription {
+  /** The graph's name. */
+  name: string;
+  /** Inputs that a caller feeds. */
+  inputs: TensorDescription[];
+  /** Outputs. */
+  outputs: TensorDescription[];
+  /** Layers in order. */
+  layers: LayerDescription[];
+}
+
+/** The shapes of one input in an optimization profile. */
+export interface NativeInputRange {
+  name: string;
+  min: number[];
+  opt: number[];
+  max: number[];
+}
+
+/** Options of a native call; checked before. */
+export interface NativeBuildOptions {
+  inferLibrary: string;
+  parserLibrary: string;
+  modelPath?: string;
+  modelBytes?: Uint8Array;
+  profiles?: { inputs: NativeInputRange[] }[];
+  computeCapabilities?: number[];
+  memoryPools?: { name: string; bytes: number }[];
+  optimizationLevel?: number;
+  profilingVerbosity?: 'none' | 'layer_names_only' | 'detailed';
+  describeLayers?: boolean;
+}
+
+/** One error of TensorRT's ONNX parser. */
+export interface ParserError {
+  /** The parser's number; 0 when the parser had none. */
+  code: number;
+  /** Name of that number: `UNSUPPORTED_NODE`, `MODEL_DESERIALIZE_FAILED`, … */
+  codeName: string;
+  /** Index of the node, -1 when the error belongs to none. */
+  node: number;
+  /** Name of the node. */
+  nodeName: string;
+  /** Operator of the node. */
+  operator: string;
+  /** The parser's words. */
+  description: string;
+}
+
+/** One message of the library. */
+export interface LogLine {
+  severity: 'internal-error' | 'error' | 'warning';
+  text: string;
+}
+
+/** What a native call came to. */
+export interface NativeOutcome {
+  plan?: Uint8Array<ArrayBuffer>;
+  failure?: { code: string; message: string; remedy: string };
+  parserErrors: ParserError[];
+  network: NetworkDescription;
+  layerReport: string;
+  log: LogLine[];
+  libraryVersion: number;
+  elapsedMs: number;
+}
+
+/** A report of TensorRT's progress monitor. */
+export interface NativePhase {
+  phase: string;
+  step: number;
+  steps: number;
+  elapsedMs: number;
+}
+
+/** A native call under way. */
+export interface NativeCall {
+  /** Never rejects. */
+  promise: Promise<NativeOutcome>;
+  /** Asks the library to stop; the promise resolves when it has. */
+  cancel(): void;
+}
+
+/** The module of one family. */
+export interface FamilyBinding {
+  readonly family: Family;
+  readonly headersVersion: string;
+  build(options: NativeBuildOptions, onPhase?: (phase: NativePhase) => void): NativeCall;
+  describe(options: NativeBuildOptions): NativeCall;
+}

@@ -1,0 +1,36 @@
+export type {
+  BaseBinding,
+  DeviceInfo,
+  DriverInfo,
+  Family,
+  FamilyBinding,
+  LayerDescription,
+  LogLine,
+  NativeBuildOptions,
+  NativeCall,
+  NativeInputRange,
+  NativeOutcome,
+  NativePhase,
+  NetworkDescription,
+  ParserError,
+  PlanarOptions,
+  TensorDescription,
+} from './binding.js';
+export { FAMILIES } from './binding.js';
+export { type FoundLibrary, findLibraries, type LibrarySearch } from './discovery.js';
+export { type DoctorReport, doctor, type ExaminedDevice, type Lack } from './doctor.js';
+export { type LibraryFolder, type LibrarySearchOptions, libraryFolders } from './folders.js';
+export { chooseLibrary, type LibraryOptions, type UsableLibrary } from './library.js';
+export {
+  baseBinding,
+  MODULE_FOLDERS,
+  type ModuleName,
+  type ModuleStatus,
+  moduleStatus,
+  PACKAGE_ROOT,
+  queryDriver,
+  requireBase,
+  requireFamily,
+} from './modules.js';
+export { threadPoolSize, threadPoolWarning } from './thread-pool.js';
+export { cudaVersionText, familyOfVersion, familyTitle, versionText } from './versions.js';
