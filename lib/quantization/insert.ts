@@ -1,0 +1,161 @@
+import {
+  createFloatTensor,
+  createNode,
+  createTensor,
+  TensorProto_DataType as DataType,
+  floatToHalf,
+  type GraphIndex,
+  type GraphProto,
+  halfToFloat,
+  type NodeProto,
+  readFloats,
+  removeUnused,
+  tensorDims,
+} from '../onnx/index.js';
+import type { Candidate } from './candidates.js';
+import type { RangeLookup } from './ranges.js';
+import type { QuantizedTensor } from './report.js';
+import { biasFloor, quantizeWeights } from './weights.js';
+
+/** Smallest positive normal float16: a smaller scale would lose its digits. */
+const MIN_HALF = 2 ** -14;
+
+interface Context {
+  graph: GraphProto;
+  index: GraphIndex;
+  ranges: RangeLookup;
+  folder: string | undefined;
+}
+
+/** Writes Q/DQ pairs and int8 weights into a graph, one pair a tensor. */
+class Inserter {
+  readonly tensors: QuantizedTensor[] = [];
+  readonly #context: Context;
+  /** Nodes to go right behind the producer of each tensor. */
+  readonly #behind = new Map<string, NodeProto[]>();
+  /** Nodes to go right before each node. */
+  readonly #before = new Map<NodeProto, NodeProto>();
+  readonly #pairs = new Map<string, { output: string; scale: number }>();
+  readonly #weights = new Map<string, string>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  #initializer(base: string, type: number, dims: readonly number[], values: ArrayLike<number>) {
+    const { graph, index } = this.#context;
+    const name = index.uniqueName(base);
+    graph.initializer.push(
+      type === DataType.INT8
+        ? createTensor(name, type, dims, Int8Array.from(values))
+        : createFloatTensor(name, type, dims, Array.from(values)),
+    );
+    return name;
+  }
+
+  /** The tensor that readers of the int8 form read instead, and its scale. */
+  activation(tensor: string, type: number): { output: string; scale: number } {
+    const known = this.#pairs.get(tensor);
+    if (known !== undefined) return known;
+    const { index, ranges } = this.#context;
+    const amax = ranges.get(tensor)!;
+    let scale = Math.fround(amax / 127);
+    if (type === DataType.FLOAT16) scale = Math.max(MIN_HALF, halfToFloat(floatToHalf(scale)));
+    const scaleName = this.#initializer(`${tensor}_scale`, type, [], [scale]);
+    const zeroName = this.#initializer(`${tensor}_zero_point`, DataType.INT8, [], [0]);
+    const quantized = index.uniqueName(`${tensor}_QuantizeLinear_Output`);
+    const output = index.uniqueName(`${tensor}_DequantizeLinear_Output`);
+    const node = (opType: string, from: string, to: string) =>
+      createNode(opType, [from, scaleName, zeroName], [to], {
+        name: index.uniqueName(`${tensor}_${opType}`),
+      });
+    this.#behind.set(tensor, [
+      node('QuantizeLinear', tensor, quantized),
+      node('DequantizeLinear', quantized, output),
+    ]);
+    const pair = { output, scale };
+    this.#pairs.set(tensor, pair);
+    this.tensors.push({ name: tensor, amax, scale });
+    return pair;
+  }
+
+  /** The dequantized form of a node's weights; weights that several nodes share are made once. */
+  weights(node: NodeProto, axis: number, inputScale: number): string {
+    const { index, folder } = this.#context;
+    const name = node.input[1]!;
+    const key = `${axis} ${name}`;
+    const known = this.#weights.get(key);
+    if (known !== undefined) return known;
+    const weight = index.constant(name)!;
+    const dims = tensorDims(weight);
+    const bias = index.constant(node.input[2] ?? '');
+    const { data, scales } = quantizeWeights(readFloats(weight, folder), dims, {
+      axis,
+      half: weight.dataType === DataType.FLOAT16,
+      ...(bias === undefined ? {} : { floor: biasFloor(readFloats(bias, folder), inputScale) }),
+    });
+    const inputs = [
+      this.#initializer(`${name}_quantized`, DataType.INT8, dims, data),
+      this.#initializer(`${name}_scale`, weight.dataType, [scales.length], scales),
+      this.#initializer(
+        `${name}_zero_point`,
+        DataType.INT8,
+        [scales.length],
+        new Int8Array(scales.length),
+      ),
+    ];
+    const output = index.uniqueName(`${name}_DequantizeLinear_Output`);
+    const options = { name: index.uniqueName(`${name}_DequantizeLinear`) };
+    this.#before.set(node, createNode('DequantizeLinear', inputs, [output], options, { axis }));
+    this.#weights.set(key, output);
+    return output;
+  }
+
+  /** Puts the new nodes where they belong in the order of nodes. */
+  finish(): void {
+    const { graph } = this.#context;
+    const behind = (name: string) => this.#behind.get(name) ?? [];
+    const nodes = graph.input.flatMap(({ name }) => behind(name));
+    for (const node of graph.node) {
+      const dequantize = this.#before.get(node);
+      if (dequantize !== undefined) nodes.push(dequantize);
+      nodes.push(node, ...node.output.flatMap(behind));
+    }
+    graph.node = nodes;
+    removeUnused(graph);
+  }
+}
+
+/** Element type of the activations around a candidate: that of the weights nearest to it. */
+function activationType(
+  candidate: Candidate,
+  all: readonly Candidate[],
+  index: GraphIndex,
+): number {
+  const weighted = [candidate, ...all].find(({ weightAxis }) => weightAxis !== undefined);
+  const weight = weighted && index.constant(weighted.node.input[1]!);
+  return weight?.dataType ?? DataType.FLOAT;
+}
+
+/**
+ * Inserts QuantizeLinear and DequantizeLinear as the candidates say: one shared pair a tensor, right
+ * behind its producer, read by the candidates alone; int8 weights with a DequantizeLinear each.
+ *
+ * @returns The tensors that got a pair.
+ */
+export function insertQuantization(
+  candidates: readonly Candidate[],
+  context: Context,
+): readonly QuantizedTensor[] {
+  const inserter = new Inserter(context);
+  for (const candidate of candidates) {
+    const { node, activation, weightAxis } = candidate;
+    if (activation === undefined) continue;
+    const type = activationType(candidate, candidates, context.index);
+    const { output, scale } = inserter.activation(node.input[activation]!, type);
+    node.input[activation] = output;
+    if (weightAxis !== undefined) node.input[1] = inserter.weights(node, weightAxis, scale);
+  }
+  inserter.finish();
+  return inserter.tensors;
+}

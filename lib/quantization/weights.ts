@@ -1,0 +1,79 @@
+import { floatToHalf, halfToFloat } from '../onnx/index.js';
+
+/** Smallest range of a channel, so that its scale stays positive. */
+const MIN_AMAX = 1e-9;
+
+/** A bias is kept below this many steps of input scale times weight scale: see `biasFloor`. */
+const MAX_BIAS_STEPS = 2 ** 30;
+
+/** Int8 weights, symmetric per channel. */
+export interface QuantizedWeights {
+  /** Elements in [-127, 127]. */
+  data: Int8Array;
+  /** One positive scale a channel. */
+  scales: Float32Array;
+}
+
+/** What {@link quantizeWeights} takes besides the weights. */
+export interface WeightOptions {
+  /** Axis of the output channels. */
+  axis: number;
+  /** Whether scales are rounded (up) to float16, because the model is. */
+  half?: boolean;
+  /** Smallest scale that each channel may have. */
+  floor?: (channel: number) => number;
+}
+
+/** Rounds half to even, as numpy's rint does. */
+export function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/**
+ * Smallest weight scale with which a bias is still an int32 number of steps. ONNX Runtime turns a
+ * float bias into such steps; a channel of zero weights with a bias would overflow them.
+ */
+export function biasFloor(
+  bias: ArrayLike<number>,
+  inputScale: number,
+): (channel: number) => number {
+  return (channel) => Math.abs(bias[channel] ?? 0) / (inputScale * MAX_BIAS_STEPS);
+}
+
+function halfUp(scale: number): number {
+  const bits = floatToHalf(scale);
+  const rounded = halfToFloat(bits);
+  return rounded >= scale ? rounded : halfToFloat(bits + 1);
+}
+
+/**
+ * Quantizes weights: scale = max(amax, 1e-9) / 127 of each channel in float32, then round half to
+ * even and clamp to ±127.
+ */
+export function quantizeWeights(
+  values: ArrayLike<number>,
+  dims: readonly number[],
+  { axis, half = false, floor }: WeightOptions,
+): QuantizedWeights {
+  const channels = dims[axis]!;
+  const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  const scales = new Float32Array(channels);
+  for (let i = 0; i < values.length; i += 1) {
+    const channel = Math.floor(i / inner) % channels;
+    const magnitude = Math.abs(values[i]!);
+    if (magnitude > scales[channel]!) scales[channel] = magnitude;
+  }
+  for (let c = 0; c < channels; c += 1) {
+    const scale = Math.max(Math.fround(Math.max(scales[c]!, MIN_AMAX) / 127), floor?.(c) ?? 0);
+    scales[c] = half ? halfUp(scale) : scale;
+  }
+  const data = new Int8Array(values.length);
+  for (let i = 0; i < values.length; i += 1) {
+    const step = Math.fround(values[i]! / scales[Math.floor(i / inner) % channels]!);
+    data[i] = Math.max(-127, Math.min(127, roundHalfEven(step)));
+  }
+  return { data, scales };
+}
