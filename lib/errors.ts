@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   MODEL_EXTERNAL_DATA: 'The external data of a model is missing or lies outside its folder.',
   MODEL_TOO_LARGE: 'The model is too large for one protobuf message.',
   BUILD_FAILED: 'TensorRT could not build an engine.',
+  ENGINE_INVALID: 'A file is not a TensorRT engine, or not the one that its manifest describes.',
   PROFILE_INVALID: 'An optimization profile is missing or does not fit the model.',
   TARGET_UNSUPPORTED: 'The build target is not supported by the TensorRT library in use.',
   INFERENCE_FAILED: 'A run of the model failed.',

@@ -1,0 +1,175 @@
+import { dirname } from 'node:path';
+import { expected } from '../arguments.js';
+import { TensorRTError } from '../errors.js';
+import { loadModel } from '../onnx/index.js';
+import {
+  chooseLibrary,
+  type Family,
+  type NativeBuildOptions,
+  type NetworkDescription,
+  requireFamily,
+  type TensorDescription,
+  type UsableLibrary,
+} from '../runtime/index.js';
+import { type BuildWarning, failureOf, warningsOf } from './failures.js';
+import { type EngineLayer, parseLayerReport } from './layers.js';
+import { runNativeCall } from './native-call.js';
+import {
+  type BuildOptions,
+  type DescribeOptions,
+  nativeOptions,
+  type OptimizationProfile,
+} from './options.js';
+
+/** What {@link buildEngine} gives. */
+export interface BuildResult {
+  /** The serialized engine. */
+  plan: Uint8Array<ArrayBuffer>;
+  /** Inputs of the engine; -1 where an extent is dynamic. */
+  inputs: TensorDescription[];
+  /** Outputs of the engine. */
+  outputs: TensorDescription[];
+  /** The network as parsed, before TensorRT fused its layers. */
+  network: NetworkDescription;
+  /** The engine's layers; empty unless `profilingVerbosity` is `detailed`. */
+  layers: EngineLayer[];
+  /** What TensorRT warned about, each once. */
+  warnings: BuildWarning[];
+  /** The profiles it was built with. */
+  profiles: readonly OptimizationProfile[];
+  /** The compute capabilities it was built for, when they were given. */
+  computeCapabilities?: readonly number[];
+  /** The library that built it. */
+  library: { family: Family; version: string };
+  /** SHA-256 of the .onnx file, in hex. */
+  modelSha256: string;
+  /** Path of the model, when it was given by path. */
+  modelPath?: string;
+  /** How long parsing and building took, in milliseconds. */
+  elapsedMs: number;
+}
+
+/** A network as TensorRT's ONNX parser made it. */
+export interface ParsedNetwork extends NetworkDescription {
+  /** What TensorRT warned about, each once. */
+  warnings: BuildWarning[];
+  /** The library that parsed it. */
+  library: { family: Family; version: string };
+}
+
+interface Prepared {
+  label: string;
+  sha256: string;
+  native: NativeBuildOptions;
+  library: UsableLibrary;
+}
+
+/**
+ * Reads the model here first: TensorRT's parser takes an empty file or a text for a model, and names
+ * missing weight files only in its log.
+ */
+async function prepare(
+  model: string | Uint8Array,
+  options: DescribeOptions,
+  preferred?: readonly Family[],
+): Promise<Prepared> {
+  if (typeof model !== 'string' && !(model instanceof Uint8Array)) {
+    throw expected('model', 'a path or a Uint8Array', model);
+  }
+  if (options.modelPath !== undefined && typeof options.modelPath !== 'string') {
+    throw expected('modelPath', 'a path', options.modelPath);
+  }
+  const { signal, modelPath } = options;
+  signal?.throwIfAborted();
+  const { sha256 } = await loadModel(model, {
+    externalData: false,
+    ...(typeof model !== 'string' && modelPath !== undefined ? { folder: dirname(modelPath) } : {}),
+  });
+  signal?.throwIfAborted();
+  const library = await chooseLibrary(options, preferred);
+  signal?.throwIfAborted();
+  const path = typeof model === 'string' ? model : modelPath;
+  return {
+    label: typeof model === 'string' ? model : 'The model',
+    sha256,
+    library,
+    native: {
+      inferLibrary: library.inferLibrary,
+      parserLibrary: library.parserLibrary,
+      ...(path === undefined ? {} : { modelPath: path }),
+      ...(typeof model === 'string' ? {} : { modelBytes: model }),
+    },
+  };
+}
+
+/**
+ * Builds a TensorRT engine from an ONNX model, on a thread of its own: the event loop stays free.
+ *
+ * Without a GPU, TensorRT-RTX builds for the compute capabilities given. Precision is the model's own:
+ * Q/DQ operators make int8, float16 weights make float16.
+ *
+ * @param model Path of an .onnx file, or its bytes.
+ * @param options See {@link BuildOptions}.
+ * @throws TypeError or RangeError for a wrong option; TensorRTError `MODEL_NOT_FOUND`,
+ *   `MODEL_INVALID`, `MODEL_EXTERNAL_DATA`, `MODEL_TOO_LARGE`, `MODEL_UNSUPPORTED` for the model;
+ *   `PROFILE_INVALID` for a profile that does not fit it; `TARGET_UNSUPPORTED` for a compute
+ *   capability that the library refuses; `DEVICE_NOT_FOUND` when a GPU is needed and there is none;
+ *   `LIBRARY_NOT_FOUND`, `LIBRARY_INCOMPATIBLE`, `MODULE_MISSING`; `BUILD_FAILED` with the library's
+ *   words for all else; `signal.reason` when aborted.
+ */
+export async function buildEngine(
+  model: string | Uint8Array,
+  options: BuildOptions = {},
+): Promise<BuildResult> {
+  const checked = nativeOptions(options);
+  const preferred: Family[] | undefined =
+    options.computeCapabilities === undefined ? undefined : ['tensorrt_rtx'];
+  const { label, sha256, native, library } = await prepare(model, options, preferred);
+  const binding = requireFamily(library.family);
+  const outcome = await runNativeCall(options, (onPhase) =>
+    binding.build({ ...native, ...checked }, onPhase),
+  );
+  const failure = failureOf(label, outcome);
+  if (failure !== undefined) throw failure;
+  if (outcome.plan === undefined) throw new TensorRTError('BUILD_FAILED', 'No plan came back');
+  return {
+    plan: outcome.plan,
+    inputs: outcome.network.inputs,
+    outputs: outcome.network.outputs,
+    network: outcome.network,
+    layers: parseLayerReport(outcome.layerReport),
+    warnings: warningsOf(outcome.log),
+    profiles: options.profiles ?? [],
+    ...(options.computeCapabilities === undefined
+      ? {}
+      : { computeCapabilities: [...options.computeCapabilities] }),
+    library: { family: library.family, version: library.version },
+    modelSha256: sha256,
+    ...(typeof model === 'string' ? { modelPath: model } : {}),
+    elapsedMs: outcome.elapsedMs,
+  };
+}
+
+/**
+ * Parses an ONNX model with TensorRT and says what network it makes. Works without a GPU with
+ * TensorRT-RTX.
+ *
+ * @param model Path of an .onnx file, or its bytes.
+ * @param options See {@link DescribeOptions}.
+ * @throws As {@link buildEngine}, for the model and the library.
+ */
+export async function describeNetwork(
+  model: string | Uint8Array,
+  options: DescribeOptions = {},
+): Promise<ParsedNetwork> {
+  const { label, native, library } = await prepare(model, options);
+  const binding = requireFamily(library.family);
+  const outcome = await runNativeCall(options, () => binding.describe(native));
+  const failure = failureOf(label, outcome);
+  if (failure !== undefined) throw failure;
+  return {
+    ...outcome.network,
+    warnings: warningsOf(outcome.log),
+    library: { family: library.family, version: library.version },
+  };
+}

@@ -1,0 +1,39 @@
+export { type BuildResult, buildEngine, describeNetwork, type ParsedNetwork } from './build.js';
+export type { BuildWarning } from './failures.js';
+export {
+  type EngineInspection,
+  inspectEngine,
+  type PlanHeader,
+  readPlanHeader,
+} from './inspect.js';
+export {
+  countOutputTypes,
+  type EngineLayer,
+  type EngineTensor,
+  parseLayerReport,
+} from './layers.js';
+export {
+  type EngineManifest,
+  MANIFEST_FORMAT,
+  manifestPath,
+  readManifest,
+  type SaveEngineOptions,
+  saveEngine,
+} from './manifest.js';
+export type {
+  BuildOptions,
+  DescribeOptions,
+  OptimizationProfile,
+  ProfilingVerbosity,
+  ShapeRange,
+} from './options.js';
+export {
+  MEMORY_POOLS,
+  type MemoryPool,
+  type MemoryPoolSizes,
+  parseComputeCapabilities,
+  parseMemPoolSize,
+  parseShapes,
+  profileFromShapes,
+  type Shapes,
+} from './trtexec-syntax.js';

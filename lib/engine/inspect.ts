@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { messageOf, TensorRTError } from '../errors.js';
+import { type EngineManifest, readManifest } from './manifest.js';
+
+/** What the first bytes of a plan say. */
+export interface PlanHeader {
+  /** Whose plan it is. */
+  kind: 'tensorrt' | 'tensorrt-rtx';
+  /** Version that built it, where the header says so (TensorRT-RTX). */
+  version?: string;
+  /** Size in bytes that the header states (TensorRT-RTX). */
+  bytes?: number;
+}
+
+/** What {@link inspectEngine} finds, without a GPU. */
+export interface EngineInspection {
+  /** Path of the plan. */
+  path: string;
+  /** Size in bytes. */
+  bytes: number;
+  /** SHA-256 of the plan, in hex. */
+  sha256: string;
+  /** What the plan's own header says. */
+  header: PlanHeader;
+  /** The manifest beside it; absent when there is none. */
+  manifest?: EngineManifest;
+}
+
+/**
+ * Reads the header of a plan.
+ *
+ * @param bytes The plan, or its first 32 bytes.
+ * @returns What it says; undefined when the bytes are no plan.
+ */
+export function readPlanHeader(bytes: Uint8Array): PlanHeader | undefined {
+  if (bytes.byteLength < 32) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const magic = String.fromCharCode(...bytes.subarray(0, 4));
+  if (magic === 'ftrt' || magic === 'ptrt') return { kind: 'tensorrt' };
+  if (magic !== 'vtrt') return undefined;
+  // Observed in plans of RTX 1.7.1: size at 16, then major, minor, patch, build.
+  return {
+    kind: 'tensorrt-rtx',
+    version: `${view.getUint8(24)}.${view.getUint8(25)}.${view.getUint8(26)}`,
+    bytes: Number(view.getBigUint64(16, true)),
+  };
+}
+
+function invalid(path: string, why: string): TensorRTError {
+  return new TensorRTError('ENGINE_INVALID', `${path} is not a usable engine: ${why}`, {
+    remedy: 'Build the engine again.',
+  });
+}
+
+/**
+ * Says what an engine file is, without a GPU: its header, and its manifest when it has one.
+ *
+ * @param path Path of the plan.
+ * @throws TensorRTError `FILE_NOT_FOUND`; `ENGINE_INVALID` when the file is no plan, is truncated, or
+ *   is not the one that its manifest describes.
+ */
+export async function inspectEngine(path: string): Promise<EngineInspection> {
+  let plan: Buffer;
+  try {
+    plan = await readFile(path);
+  } catch (error) {
+    throw new TensorRTError('FILE_NOT_FOUND', `Cannot read ${path}: ${messageOf(error)}`, {
+      remedy: 'Give the path of an engine file.',
+      cause: error,
+    });
+  }
+  const header = readPlanHeader(plan);
+  if (header === undefined) throw invalid(path, 'it does not begin like a TensorRT plan');
+  if (header.bytes !== undefined && header.bytes !== plan.byteLength) {
+    throw invalid(path, `it has ${plan.byteLength} bytes and its header says ${header.bytes}`);
+  }
+  const sha256 = createHash('sha256').update(plan).digest('hex');
+  const manifest = await readManifest(path);
+  if (manifest !== undefined && manifest.plan.sha256 !== sha256) {
+    throw invalid(path, 'its SHA-256 is not the one in its manifest');
+  }
+  return {
+    path,
+    bytes: plan.byteLength,
+    sha256,
+    header,
+    ...(manifest === undefined ? {} : { manifest }),
+  };
+}
