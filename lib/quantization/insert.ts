@@ -12,6 +12,7 @@ import {
   removeUnused,
   tensorDims,
 } from '../onnx/index.js';
+import { separateBiases } from './bias.js';
 import type { Candidate } from './candidates.js';
 import type { RangeLookup } from './ranges.js';
 import type { QuantizedTensor } from './report.js';
@@ -112,14 +113,17 @@ class Inserter {
   }
 
   /** Puts the new nodes where they belong in the order of nodes. */
-  finish(): void {
+  finish(separated: ReadonlyMap<NodeProto, NodeProto>): void {
     const { graph } = this.#context;
     const behind = (name: string) => this.#behind.get(name) ?? [];
     const nodes = graph.input.flatMap(({ name }) => behind(name));
     for (const node of graph.node) {
       const dequantize = this.#before.get(node);
       if (dequantize !== undefined) nodes.push(dequantize);
-      nodes.push(node, ...node.output.flatMap(behind));
+      nodes.push(node);
+      const bias = separated.get(node);
+      if (bias !== undefined) nodes.push(bias);
+      nodes.push(...[...node.output, ...(bias?.output ?? [])].flatMap(behind));
     }
     graph.node = nodes;
     removeUnused(graph);
@@ -148,6 +152,7 @@ export function insertQuantization(
   context: Context,
 ): readonly QuantizedTensor[] {
   const inserter = new Inserter(context);
+  const separated = separateBiases(candidates, context);
   for (const candidate of candidates) {
     const { node, activation, weightAxis } = candidate;
     if (activation === undefined) continue;
@@ -156,6 +161,6 @@ export function insertQuantization(
     node.input[activation] = output;
     if (weightAxis !== undefined) node.input[1] = inserter.weights(node, weightAxis, scale);
   }
-  inserter.finish();
+  inserter.finish(separated);
   return inserter.tensors;
 }
