@@ -1,12 +1,12 @@
 // Builds the native modules: base.node always, and one module for each family of TensorRT headers that
 // is there. Does nothing when nothing has changed since the last build.
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { runCommand } from './run-command.mjs';
 import { exists, FAMILIES, findHeaders, ROOT } from './sdk-paths.mjs';
 
 const OUTPUT = join(ROOT, 'build', 'Release');
@@ -34,26 +34,11 @@ async function fingerprint(headers) {
   return hash.digest('hex');
 }
 
-function run(command, args) {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    child.stdout.on('data', (chunk) => {
-      output += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      output += chunk;
-    });
-    child.on('error', (error) => resolve({ status: -1, output: error.message }));
-    child.on('close', (status) => resolve({ status, output }));
-  });
-}
-
 async function missingTools() {
   const missing = [];
-  if ((await run('cmake', ['--version'])).status !== 0) missing.push('CMake');
+  if ((await runCommand('cmake', ['--version'])).status !== 0) missing.push('CMake');
   const compiler = process.env.CXX ?? 'c++';
-  if ((await run(compiler, ['--version'])).status !== 0) {
+  if ((await runCommand(compiler, ['--version'])).status !== 0) {
     missing.push(`a C++17 compiler (${compiler})`);
   }
   return missing;
@@ -114,15 +99,8 @@ export async function buildNative({ log = () => {} } = {}) {
     (family) => `--CDTRTN_HEADERS_${family}=${headers.get(family) ?? 'OFF'}`,
   );
   const jobs = String(Math.max(1, Math.min(8, availableParallelism())));
-  const { status, output } = await run(process.execPath, [
-    tool,
-    'build',
-    '--config',
-    'Release',
-    '--parallel',
-    jobs,
-    ...definitions,
-  ]);
+  const args = [tool, 'build', '--config', 'Release', '--parallel', jobs, ...definitions];
+  const { status, output } = await runCommand(process.execPath, args, { cwd: ROOT });
   if (status !== 0) {
     log(output);
     const problem = `The native build failed with exit status ${status}.`;

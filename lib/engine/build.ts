@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { expected } from '../arguments.js';
 import { TensorRTError } from '../errors.js';
-import { loadModel } from '../onnx/index.js';
+import { allTensors, type FoundTensor, isExternal, loadModel } from '../onnx/index.js';
 import {
   chooseLibrary,
   type Family,
@@ -64,6 +64,10 @@ interface Prepared {
   library: UsableLibrary;
 }
 
+function isExternalTensor({ tensor }: FoundTensor): boolean {
+  return isExternal(tensor);
+}
+
 /**
  * Reads the model here first: TensorRT's parser takes an empty file or a text for a model, and names
  * missing weight files only in its log.
@@ -81,17 +85,28 @@ async function prepare(
   }
   const { signal, modelPath } = options;
   signal?.throwIfAborted();
-  const { sha256 } = await loadModel(model, {
+  const loaded = await loadModel(model, {
     externalData: false,
     ...(typeof model !== 'string' && modelPath !== undefined ? { folder: dirname(modelPath) } : {}),
   });
+  const label = typeof model === 'string' ? model : 'the model';
+  if (loaded.folder === undefined && [...allTensors(loaded.proto)].some(isExternalTensor)) {
+    // TensorRT would look for the weights in the process's working folder.
+    throw new TensorRTError(
+      'MODEL_EXTERNAL_DATA',
+      'The model was given as bytes, its weights lie in files',
+      {
+        remedy: 'Give modelPath, the path of the model that the bytes came from.',
+      },
+    );
+  }
   signal?.throwIfAborted();
   const library = await chooseLibrary(options, preferred);
   signal?.throwIfAborted();
   const path = typeof model === 'string' ? model : modelPath;
   return {
-    label: typeof model === 'string' ? model : 'The model',
-    sha256,
+    label,
+    sha256: loaded.sha256,
     library,
     native: {
       inferLibrary: library.inferLibrary,

@@ -47,7 +47,11 @@ function firstLine(text: string): string {
 
 function describeNode({ nodeName, operator, description, node }: ParserError): string {
   const name = nodeName === '' ? `node ${node}` : `"${nodeName}"`;
-  return `${operator === '' ? '' : `${operator} `}${name}: ${reasonOf(description)}`;
+  // An unknown operator is looked for among the plugins last, and the message speaks of those.
+  const reason = /plugin not found|no importer registered/i.test(description)
+    ? 'TensorRT has no such operator'
+    : reasonOf(description);
+  return `${operator === '' ? '' : `${operator} `}${name}: ${reason}`;
 }
 
 /** The parser puts "Invalid Node - <name>" above the reason. */
@@ -56,6 +60,9 @@ function reasonOf(description: string): string {
   return firstLine((lines.length > 1 ? lines.slice(1) : lines).join('\n'));
 }
 
+/** The parser speaks of weight files only in its log. */
+const EXTERNAL_DATA = /WeightsContext|external (data|weights)|failed to open file/i;
+
 function parseError(label: string, outcome: NativeOutcome): TensorRTError {
   const { parserErrors, log } = outcome;
   const detail = [
@@ -63,8 +70,8 @@ function parseError(label: string, outcome: NativeOutcome): TensorRTError {
     ...log.map(({ text }) => text),
   ];
   const everything = detail.join('\n');
-  if (/external data|external_data|weights file|file.*outside/i.test(everything)) {
-    const words = detail.find((text) => /external|weights file|outside/i.test(text)) ?? '';
+  if (EXTERNAL_DATA.test(everything)) {
+    const words = detail.find((text) => EXTERNAL_DATA.test(text)) ?? '';
     return new TensorRTError(
       'MODEL_EXTERNAL_DATA',
       `The external data of ${label} cannot be read: ${firstLine(words)}`,
@@ -96,7 +103,7 @@ function isErrorCode(code: string): code is ErrorCode {
 /**
  * The error for a native call that failed; undefined when it did not.
  *
- * @param label What to call the model: its path, or "The model".
+ * @param label What to call the model: its path, or "the model".
  * @param outcome What the native call came to.
  */
 export function failureOf(label: string, outcome: NativeOutcome): TensorRTError | undefined {
