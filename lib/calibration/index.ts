@@ -1,3 +1,10 @@
+export { type CalibrateOptions, calibrate } from './calibrate.js';
+export type { GraphProvider, GraphRunner, InnerTensor, OpenGraphOptions } from './graph-runner.js';
 export * from './meta.js';
+export { type CollectOptions, MinMaxCalibrator } from './minmax/calibrator.js';
+export type { Derivation } from './minmax/derivation.js';
+export type { ObservedTensor } from './minmax/observed-tensors.js';
+export type { MinMaxPlan } from './minmax/plan.js';
+export { type OnnxRuntimeProviderOptions, onnxRuntimeProvider } from './onnxruntime/provider.js';
 export * from './ranges.js';
 export * from './tables/index.js';

@@ -17,7 +17,7 @@ export async function loadOnnxRuntime(
   load: () => Promise<OnnxRuntime> = () => import('onnxruntime-node'),
 ): Promise<OnnxRuntime> {
   if (loaded !== undefined) return loaded;
-  const attempt = load().then(moduleOf, (error: unknown) => {
+  const attempt = load().then(moduleOf, (error: unknown): never => {
     const absent = /MODULE_NOT_FOUND$/.test(systemCode(error) ?? '');
     throw new TensorRTError(
       'ONNXRUNTIME_MISSING',
@@ -38,11 +38,10 @@ export async function loadOnnxRuntime(
   return module;
 }
 
-/** A CommonJS module that was imported is found under `default` as well; both shapes are taken. */
-function moduleOf(module: OnnxRuntime & { default?: OnnxRuntime }): OnnxRuntime {
-  return module.InferenceSession === undefined && module.default !== undefined
-    ? module.default
-    : module;
+/** A CommonJS module comes under `default`; its names beside that depend on how Node reads it. */
+function moduleOf(imported: unknown): OnnxRuntime {
+  const { default: whole } = imported as { default?: OnnxRuntime };
+  return whole ?? (imported as OnnxRuntime);
 }
 
 /**
