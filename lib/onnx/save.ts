@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { clearField, create } from '@bufbuild/protobuf';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
@@ -86,6 +86,11 @@ async function writeWeights(model: OnnxModel, file: string, location: string): P
   return graph;
 }
 
+async function refuseFolder(path: string): Promise<void> {
+  const info = await stat(path).catch(() => undefined);
+  if (info?.isDirectory()) throw new Error('there is a folder of that name');
+}
+
 async function saveWithData(model: OnnxModel, path: string): Promise<void> {
   const location = `${basename(path)}.data`;
   const targets = [`${path}.data`, path].map((final) => ({
@@ -104,6 +109,8 @@ async function saveWithData(model: OnnxModel, path: string): Promise<void> {
     } finally {
       await handle.close();
     }
+    // A model and another model's data would be worse than neither: find what blocks a name first.
+    for (const { final } of targets) await refuseFolder(final);
     for (const { temporary, final } of targets) await rename(temporary, final);
   } catch (error) {
     await Promise.all(
