@@ -8,7 +8,8 @@ import { decodeImage, imageInvalid } from './decode.js';
 import { planResize } from './geometry.js';
 import { pixelsToTensor } from './planar.js';
 import type { Recipe } from './recipe.js';
-import { type Pixels, place, resample } from './resample.js';
+import { type Pixels, place } from './resample.js';
+import { resizePixels } from './resize.js';
 
 /** What {@link readImage} takes. */
 export interface ReadImageOptions {
@@ -61,7 +62,7 @@ export async function readImage(
   signal?.throwIfAborted();
   try {
     const plan = planResize(recipe.resize, decoded.width, decoded.height);
-    return place(await resample(decoded, plan, recipe.kernel, signal), plan);
+    return place(await resizePixels(decoded, plan, recipe.kernel, signal), plan);
   } catch (error) {
     if (error instanceof TensorRTError) throw imageInvalid(name, error.message, error);
     throw error;

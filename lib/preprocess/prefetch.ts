@@ -1,20 +1,15 @@
 import { availableParallelism } from 'node:os';
+import { threadPoolSize } from '../runtime/index.js';
 
 /** What became of one piece of work. */
 export type Settled<R> = { ok: true; value: R } | { ok: false; error: unknown };
-
-/** Threads of libuv's pool: what decodes images. */
-function poolThreads(): number {
-  const set = Number.parseInt(process.env.UV_THREADPOOL_SIZE ?? '', 10);
-  return Number.isNaN(set) ? 4 : Math.min(1024, Math.max(1, set));
-}
 
 /**
  * How many images are worked on at a time by default: two for every thread that can decode, so that
  * the pool never waits for the next one.
  */
 export function defaultPrefetch(): number {
-  return 2 * Math.min(poolThreads(), availableParallelism());
+  return 2 * Math.min(threadPoolSize(), availableParallelism());
 }
 
 /**

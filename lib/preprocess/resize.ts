@@ -1,0 +1,64 @@
+import { type BaseBinding, baseBinding } from '../runtime/index.js';
+import { axisCoefficients, type Coefficients } from './coefficients.js';
+import type { Geometry } from './geometry.js';
+import type { Kernel } from './recipe.js';
+import { crop, nearest, type Pixels, resample } from './resample.js';
+
+/** The native module's twin of {@link resample}: the same bytes, on libuv's pool. */
+interface NativeResampler {
+  resample(
+    source: Uint8Array,
+    width: number,
+    height: number,
+    target: Uint8Array,
+    plan: {
+      left: number;
+      top: number;
+      keptWidth: number;
+      keptHeight: number;
+      across?: Coefficients;
+      down?: Coefficients;
+    },
+  ): Promise<void>;
+}
+
+let native: NativeResampler | null | undefined;
+
+function nativeResampler(): NativeResampler | null {
+  if (native !== undefined) return native;
+  const binding = baseBinding() as (BaseBinding & Partial<NativeResampler>) | undefined;
+  native = binding?.resample === undefined ? null : (binding as NativeResampler);
+  return native;
+}
+
+/**
+ * Resizes an image as its plan says: in the native module on libuv's pool when that is built, else in
+ * TypeScript on this thread. Both give the bytes that Pillow gives.
+ *
+ * @param source The image.
+ * @param plan Its new size and the part to keep.
+ * @param kernel Filter.
+ * @param signal Stops the work in TypeScript; it then rejects with `signal.reason`.
+ */
+export async function resizePixels(
+  source: Pixels,
+  plan: Geometry,
+  kernel: Kernel,
+  signal?: AbortSignal,
+): Promise<Pixels> {
+  const across = plan.width !== source.width;
+  const down = plan.height !== source.height;
+  if (!across && !down) return crop(source, plan);
+  if (kernel === 'nearest') return nearest(source, plan);
+  const weights = {
+    ...(across ? { across: axisCoefficients(source.width, plan.width, kernel) } : {}),
+    ...(down ? { down: axisCoefficients(source.height, plan.height, kernel) } : {}),
+  };
+  const resampler = nativeResampler();
+  if (resampler === null) return resample(source, plan, weights, signal);
+  const { left, top, keptWidth, keptHeight } = plan;
+  const data = new Uint8Array(keptWidth * keptHeight * 3);
+  const part = { left, top, keptWidth, keptHeight, ...weights };
+  await resampler.resample(source.data, source.width, source.height, data, part);
+  return { data, width: keptWidth, height: keptHeight };
+}
