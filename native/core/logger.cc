@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "core/text.h"
 
@@ -56,6 +57,12 @@ void CallLog::Add(Severity severity, std::string_view text) {
 std::vector<LogLine> CallLog::Lines() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return lines_;
+}
+
+std::vector<LogLine> CallLog::TakeLines() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  error_seen_ = false;
+  return std::exchange(lines_, {});
 }
 
 std::string CallLog::LayerReport() const {

@@ -24,6 +24,8 @@ class CallLog {
 
   // Oldest first.
   std::vector<LogLine> Lines() const;
+  // The same, and forgets them: for a log that outlives many calls.
+  std::vector<LogLine> TakeLines();
   // The text of the builder's "Layers:" message, empty when there was none.
   std::string LayerReport() const;
   // All errors and warnings that contain `part`.

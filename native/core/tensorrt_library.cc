@@ -49,4 +49,10 @@ Owned<nvonnxparser::IParser> TensorRtLibrary::CreateParser(nvinfer1::INetworkDef
       create(&network, &logger, NV_ONNX_PARSER_VERSION)));
 }
 
+Owned<nvinfer1::IRuntime> TensorRtLibrary::CreateRuntime(nvinfer1::ILogger& logger) const {
+  auto* create = infer_.Get<void*(void*, int32_t)>("createInferRuntime_INTERNAL");
+  return Owned<nvinfer1::IRuntime>(
+      static_cast<nvinfer1::IRuntime*>(create(&logger, NV_TENSORRT_VERSION)));
+}
+
 }  // namespace trtn

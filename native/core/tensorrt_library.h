@@ -31,6 +31,8 @@ class TensorRtLibrary {
   // Null when the library gives none.
   Owned<nvonnxparser::IParser> CreateParser(nvinfer1::INetworkDefinition& network,
                                             nvinfer1::ILogger& logger) const;
+  // Null when the library gives none.
+  Owned<nvinfer1::IRuntime> CreateRuntime(nvinfer1::ILogger& logger) const;
 
  private:
   SharedLibrary infer_;

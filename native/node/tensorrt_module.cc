@@ -11,6 +11,7 @@
 #include "node/convert.h"
 #include "node/js_thread.h"
 #include "node/running_calls.h"
+#include "node/session_module.h"
 
 namespace trtn {
 namespace {
@@ -68,6 +69,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("describe", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return StartCall(info, Describe);
               }));
+  RegisterSessions(env, exports);
   return exports;
 }
 

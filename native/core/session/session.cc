@@ -1,0 +1,253 @@
+#include "core/session/session.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "core/cuda/pause.h"
+
+namespace trtn {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+Error Released() {
+  return Error("SESSION_RELEASED", "The session was released",
+               "Open a new session, or release this one after its last run.");
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<Engine> engine, const SessionOptions& options,
+                 std::function<void()> wake)
+    : engine_(std::move(engine)), options_(options), wake_(std::move(wake)) {
+  try {
+    Start();
+  } catch (...) {
+    Close(true);
+    throw;
+  }
+}
+
+void Session::Start() {
+  const cuda::CurrentContext current(engine_->context());
+  std::vector<Shape> inputs;
+  for (const Binding& input : engine_->inputs()) inputs.push_back(input.shape);
+  for (int i = 0; i < options_.contexts; ++i) {
+    slots_.push_back(std::make_unique<Slot>(engine_, options_.slot));
+    if (engine_->dynamic()) continue;
+    auto shapes = slots_.back()->Prepare(inputs, options_.profile);
+    if (static_shapes_ == nullptr) static_shapes_ = Register(std::move(shapes));
+    if (options_.warm_up) slots_.back()->WarmUp(*static_shapes_);
+  }
+  for (const std::unique_ptr<Slot>& slot : slots_) {
+    workers_.emplace_back([this, &slot] { WorkLoop(*slot); });
+  }
+}
+
+Session::~Session() { Close(true); }
+
+std::shared_ptr<const ShapeSet> Session::Register(std::shared_ptr<ShapeSet> shapes) {
+  const std::lock_guard<std::mutex> lock(shapes_mutex_);
+  for (const auto& known : shapes_) {
+    if (known->inputs == shapes->inputs) return known;
+  }
+  shapes->id = static_cast<int>(shapes_.size());
+  shapes_.push_back(shapes);
+  return shapes_.back();
+}
+
+std::shared_ptr<const ShapeSet> Session::ShapesOf(int id) const {
+  const std::lock_guard<std::mutex> lock(shapes_mutex_);
+  if (id < 0 || static_cast<size_t>(id) >= shapes_.size()) return nullptr;
+  return shapes_[static_cast<size_t>(id)];
+}
+
+void Session::RefuseIfUnusable() const {
+  if (closed_.load()) throw Released();
+  if (const std::optional<std::string> why = engine_->poisoned()) {
+    throw Error("INFERENCE_FAILED", "The GPU failed in an earlier run: " + *why,
+                "The driver refuses all further work of this process: restart it, and check the GPU "
+                "with nvidia-smi.");
+  }
+}
+
+void Session::Submit(Work work) {
+  RefuseIfUnusable();
+  bool asleep = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (closed_.load()) throw Released();
+    if (queue_.size() >= options_.max_queued) {
+      throw Error("QUEUE_FULL",
+                  std::to_string(queue_.size()) + " runs wait already, the session's maxQueued",
+                  "Await earlier runs before starting more, or raise maxQueued.");
+    }
+    queue_.push_back(std::move(work));
+    queued_.fetch_add(1, std::memory_order_release);
+    asleep = sleeping_ > 0;
+  }
+  if (asleep) changed_.notify_one();
+}
+
+bool Session::Cancel(uint64_t id) {
+  // Dropped after the lock is gone: it may hold the last reference to memory of the driver's.
+  std::optional<Work> dropped;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = std::find_if(queue_.begin(), queue_.end(),
+                                  [id](const Work& work) { return work.id == id; });
+  if (found == queue_.end()) return false;
+  dropped = std::move(*found);
+  queue_.erase(found);
+  queued_.fetch_sub(1, std::memory_order_release);
+  return true;
+}
+
+std::vector<Completion> Session::TakeCompleted() {
+  const std::lock_guard<std::mutex> lock(completed_mutex_);
+  return std::exchange(completed_, {});
+}
+
+void Session::Finish(Completion completion) {
+  bool first = false;
+  {
+    const std::lock_guard<std::mutex> lock(completed_mutex_);
+    first = completed_.empty();
+    completed_.push_back(std::move(completion));
+  }
+  // One wake-up settles all that finish before the JavaScript thread comes to it.
+  if (first) wake_();
+}
+
+std::optional<Work> Session::PopLocked() {
+  if (queue_.empty()) return std::nullopt;
+  std::optional<Work> work(std::move(queue_.front()));
+  queue_.pop_front();
+  queued_.fetch_sub(1, std::memory_order_release);
+  return work;
+}
+
+std::optional<Work> Session::Take() {
+  const Clock::time_point until = Clock::now() + std::chrono::microseconds(options_.spin_us);
+  while (options_.spin_always || Clock::now() < until) {
+    if (queued_.load(std::memory_order_acquire) > 0) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (auto work = PopLocked()) return work;
+    }
+    if (closed_.load(std::memory_order_acquire)) break;
+    CpuPause();
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  ++sleeping_;
+  changed_.wait(lock, [this] { return !queue_.empty() || closed_.load(); });
+  --sleeping_;
+  return PopLocked();
+}
+
+void Session::WorkLoop(Slot& slot) {
+  try {
+    engine_->context().MakeCurrent();
+  } catch (const Error& error) {
+    engine_->Poison(error.what());
+  }
+  while (std::optional<Work> work = Take()) {
+    Completion completion = [&] {
+      const std::lock_guard<std::mutex> lock(slot.mutex());
+      return Do(slot, *work);
+    }();
+    // What the work kept alive goes before anyone hears that it is done.
+    work.reset();
+    Finish(std::move(completion));
+  }
+}
+
+Failure Session::FailureOf(const Error& error) {
+  const auto* cuda_error = dynamic_cast<const cuda::CudaError*>(&error);
+  if (cuda_error != nullptr && cuda_error->sticky()) engine_->Poison(error.what());
+  return {error, engine_->TakeLog()};
+}
+
+Completion Session::Do(Slot& slot, Work& work) {
+  Completion completion;
+  completion.id = work.id;
+  try {
+    if (work.kind != Work::Kind::kPing) {
+      if (const std::optional<std::string> why = engine_->poisoned()) {
+        throw Error("INFERENCE_FAILED", "The GPU failed in an earlier run: " + *why,
+                    "Restart the process, and check the GPU with nvidia-smi.");
+      }
+    }
+    switch (work.kind) {
+      case Work::Kind::kPing:
+        break;
+      case Work::Kind::kRun:
+        slot.Run(work.job);
+        break;
+      case Work::Kind::kPrepare:
+        completion.shapes = Register(slot.Prepare(work.shapes, options_.profile));
+        break;
+      case Work::Kind::kLoop:
+        completion.loop =
+            std::make_shared<const LoopResult>(RunLoop(slot, work.job, work.loop));
+        break;
+    }
+  } catch (const Error& error) {
+    completion.failure = FailureOf(error);
+  } catch (const std::exception& error) {
+    completion.failure = FailureOf(Error("INFERENCE_FAILED", error.what()));
+  }
+  return completion;
+}
+
+template <typename F>
+auto Session::WithSlot(F use) {
+  RefuseIfUnusable();
+  const cuda::CurrentContext current(engine_->context());
+  std::unique_lock<std::mutex> lock;
+  for (const std::unique_ptr<Slot>& slot : slots_) {
+    lock = std::unique_lock<std::mutex>(slot->mutex(), std::try_to_lock);
+    if (lock.owns_lock()) return use(*slot);
+  }
+  lock = std::unique_lock<std::mutex>(slots_.front()->mutex());
+  return use(*slots_.front());
+}
+
+void Session::RunHere(const Job& job) {
+  try {
+    WithSlot([&job](Slot& slot) { slot.Run(job); });
+  } catch (const cuda::CudaError& error) {
+    if (error.sticky()) engine_->Poison(error.what());
+    throw;
+  }
+}
+
+std::shared_ptr<const ShapeSet> Session::PrepareHere(const std::vector<Shape>& inputs) {
+  return WithSlot(
+      [&](Slot& slot) { return Register(slot.Prepare(inputs, options_.profile)); });
+}
+
+void Session::Close(bool drop) {
+  const std::lock_guard<std::mutex> closing(close_mutex_);
+  std::deque<Work> dropped;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    closed_.store(true);
+    if (drop) {
+      dropped.swap(queue_);
+      queued_.store(0);
+    }
+  }
+  changed_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+  workers_.clear();
+  try {
+    const cuda::CurrentContext current(engine_->context());
+    dropped.clear();
+    slots_.clear();
+  } catch (const Error&) {
+    // After a sticky error the driver refuses everything; the slots go without it.
+  }
+  slots_.clear();
+}
+
+}  // namespace trtn
