@@ -1,3 +1,4 @@
+import { TensorRTError } from '../errors.js';
 import { floatToHalf, halfToFloat } from '../onnx/index.js';
 
 /** Smallest range of a channel, so that its scale stays positive. */
@@ -64,6 +65,15 @@ export function quantizeWeights(
   for (let i = 0; i < values.length; i += 1) {
     const channel = Math.floor(i / inner) % channels;
     const magnitude = Math.abs(values[i]!);
+    if (!Number.isFinite(magnitude)) {
+      throw new TensorRTError(
+        'MODEL_INVALID',
+        'The model has weights that are not finite numbers',
+        {
+          remedy: 'Export a model whose training did not diverge.',
+        },
+      );
+    }
     if (magnitude > scales[channel]!) scales[channel] = magnitude;
   }
   for (let c = 0; c < channels; c += 1) {

@@ -1,0 +1,499 @@
+import { describe, expect, it } from 'vitest';
+import {
+  createNode,
+  editableCopy,
+  GraphIndex,
+  graphOf,
+  type OnnxModel,
+  readFloats,
+  readTensor,
+} from '../../lib/onnx/index.js';
+import {
+  type QuantizationReport,
+  type QuantizeOptions,
+  quantizeModel,
+} from '../../lib/quantization/index.js';
+import { GraphBuilder } from '../support/graph-builder.js';
+import { observeRanges, outputs, randomInput } from '../support/onnxruntime.js';
+
+/** A range of 2 for every tensor of a model, with exceptions. */
+function ranges(model: OnnxModel, exceptions: Record<string, number> = {}): Map<string, number> {
+  const graph = graphOf(model);
+  const names = [...graph.input.map(({ name }) => name), ...graph.node.flatMap((n) => n.output)];
+  return new Map(names.map((name) => [name, exceptions[name] ?? 2]));
+}
+
+function quantize(model: OnnxModel, options: QuantizeOptions = {}) {
+  return quantizeModel(model, ranges(model), options);
+}
+
+const reasons = (report: QuantizationReport) =>
+  Object.fromEntries(report.nodes.map(({ name, reason }) => [name, reason]));
+
+const conv = (report: QuantizationReport, path: string) => reasons(report)[`/${path}/Conv`];
+
+describe('convolutions', () => {
+  const chain = (channels: number[], options = {}) => {
+    const b = new GraphBuilder();
+    let x = 'input';
+    for (let i = 0; i + 1 < channels.length; i += 1) {
+      x = b.relu(b.conv(x, `c${i}`, channels[i]!, channels[i + 1]!, 1, options), `r${i}`);
+    }
+    return b.finish(['n', channels[0]!, 8, 8], ['n', channels.at(-1)!, 8, 8]);
+  };
+
+  it('skips few channels, except the first layer and aligned ones', () => {
+    const { report } = quantize(chain([3, 8, 8, 16, 12, 32, 24, 16, 4]));
+    expect(report.nodes.map(({ reason }) => reason)).toEqual([
+      'WEIGHTS', // 3 → 8, but the first
+      'FEW_CHANNELS', // 8 → 8: neither side has 16
+      'WEIGHTS', // 8 → 16
+      'FEW_CHANNELS', // 16 → 12: not a multiple of 8
+      'FEW_CHANNELS', // 12 → 32
+      'WEIGHTS', // 32 → 24
+      'WEIGHTS', // 24 → 16
+      'FEW_CHANNELS', // 16 → 4
+    ]);
+  });
+
+  it('has no such rule for ONNX Runtime', () => {
+    const { report } = quantize(chain([3, 8, 8, 4]), { target: 'onnxruntime' });
+    expect(report.counts.Conv).toEqual({ quantized: 3, float: 0 });
+  });
+
+  it('quantizes depthwise and transposed convolutions, except for TensorRT-RTX', () => {
+    const b = new GraphBuilder();
+    let x = b.conv('input', 'a', 3, 32, 3);
+    x = b.conv(x, 'dw', 32, 32, 3, { group: 32 });
+    x = b.conv(x, 'grouped', 32, 32, 3, { group: 4 });
+    const w = b.weight('t.weight', [32, 16, 2, 2], b.random.array(2048));
+    x = b.op('ConvTranspose', [x, w], 't', { kernel_shape: [2, 2], strides: [2, 2] });
+    const model = b.finish(['n', 3, 8, 8], ['n', 16, 16, 16]);
+    expect(reasons(quantize(model).report)).toEqual({
+      '/a/Conv': 'WEIGHTS',
+      '/dw/Conv': 'WEIGHTS',
+      '/grouped/Conv': 'WEIGHTS',
+      '/t/ConvTranspose': 'WEIGHTS',
+    });
+    expect(reasons(quantize(model, { target: 'tensorrt-rtx' }).report)).toEqual({
+      '/a/Conv': 'WEIGHTS',
+      '/dw/Conv': 'DEPTHWISE_ON_RTX',
+      '/grouped/Conv': 'WEIGHTS',
+      '/t/ConvTranspose': 'TRANSPOSED_ON_RTX',
+    });
+    // Output channels are axis 1 of a transposed convolution's weights.
+    const graph = graphOf(quantize(model).model);
+    const scales = graph.initializer.find(({ name }) => name === 't.weight_scale')!;
+    expect(readFloats(scales)).toHaveLength(16);
+  });
+
+  it('says why weights cannot be int8', () => {
+    const b = new GraphBuilder();
+    const x = b.conv('input', 'a', 3, 16, 1);
+    const weights = b.op(
+      'Mul',
+      [b.weight('w', [16, 16, 1, 1], b.random.array(256)), 'factor'],
+      'm',
+    );
+    b.op('Conv', [x, weights], 'computed', { kernel_shape: [1, 1] });
+    const model = b.finish(['n', 3, 8, 8], ['n', 16, 8, 8]);
+    graphOf(model).input.push({ ...graphOf(model).input[0]!, name: 'factor' });
+    expect(conv(quantize(model).report, 'computed')).toBe('WEIGHTS_NOT_CONSTANT');
+  });
+});
+
+describe('insertion', () => {
+  it('writes int8 weights, one shared pair a tensor, and leaves the original alone', () => {
+    const b = new GraphBuilder();
+    const x = b.relu(b.conv('input', 'a', 3, 16, 1), 'r');
+    const left = b.conv(x, 'left', 16, 16, 1);
+    const right = b.relu(b.conv(x, 'right', 16, 16, 1), 'rr');
+    b.op('Mul', [left, right], 'mul');
+    const model = b.finish(['n', 3, 8, 8], ['n', 16, 8, 8]);
+    const before = editableCopy(model);
+    const { model: quantized, report } = quantize(model);
+    expect(graphOf(model)).toEqual(graphOf(before));
+    expect(report.tensors).toEqual([
+      { name: 'input', amax: 2, scale: Math.fround(2 / 127) },
+      { name: '/r/Relu_output_0', amax: 2, scale: Math.fround(2 / 127) },
+    ]);
+    const graph = graphOf(quantized);
+    expect(graph.node.map(({ opType }) => opType)).toEqual([
+      'QuantizeLinear',
+      'DequantizeLinear',
+      'DequantizeLinear',
+      'Conv',
+      'Relu',
+      'QuantizeLinear',
+      'DequantizeLinear',
+      'DequantizeLinear',
+      'Conv',
+      'DequantizeLinear',
+      'Conv',
+      'Relu',
+      'Mul',
+    ]);
+    const index = new GraphIndex(graph);
+    const convolution = graph.node[3]!;
+    const dequantize = index.producer(convolution.input[1]!)!;
+    expect(dequantize.input).toEqual([
+      'a.weight_quantized',
+      'a.weight_scale',
+      'a.weight_zero_point',
+    ]);
+    const int8 = index.initializer('a.weight_quantized')!;
+    expect(int8.dims).toEqual([16n, 3n, 1n, 1n]);
+    const weights = readFloats(graphOf(model).initializer[0]!);
+    const scales = readFloats(index.initializer('a.weight_scale')!);
+    const data = readTensor(int8) as Int8Array;
+    for (const [i, value] of data.entries()) {
+      const scale = scales[Math.floor(i / 3)]!;
+      expect(Math.abs(value * scale - weights[i]!)).toBeLessThanOrEqual(scale * 0.5000001);
+    }
+    // The bias stays float and the float weights are gone.
+    expect(convolution.input[2]).toBe('a.bias');
+    expect(index.initializer('a.weight')).toBeUndefined();
+    expect([...readTensor(index.initializer('input_zero_point')!)]).toEqual([0]);
+  });
+
+  it('makes weights that two nodes share once, and keeps what a float node reads', () => {
+    const b = new GraphBuilder();
+    const x = b.conv('input', 'a', 16, 16, 1);
+    b.nodes.push(createNode('Conv', [x, 'a.weight'], ['y'], { name: 'b' }));
+    b.nodes.push(createNode('ReduceMax', ['a.weight'], ['z'], { name: 'z' }, { keepdims: 0 }));
+    b.op('Mul', ['y', 'z'], 'mul');
+    const { model } = quantize(b.finish(['n', 16, 8, 8], ['n', 16, 8, 8]));
+    const names = graphOf(model).initializer.map(({ name }) => name);
+    expect(names.filter((name) => name.endsWith('weight_quantized'))).toHaveLength(1);
+    expect(names).toContain('a.weight');
+    const read = graphOf(model)
+      .node.filter(({ opType }) => opType === 'Conv')
+      .map((n) => n.input[1]);
+    expect(read).toEqual(Array(2).fill('a.weight_DequantizeLinear_Output'));
+  });
+
+  it('leaves a graph output as float as it was', async () => {
+    const b = new GraphBuilder();
+    const x = b.conv('input', 'a', 3, 16, 1);
+    b.conv(x, 'b', 16, 16, 1);
+    const model = b.finish(['n', 3, 4, 4], ['n', 16, 4, 4]);
+    graphOf(model).output.unshift({ ...graphOf(model).output[0]!, name: x });
+    const { model: quantized } = quantize(model);
+    const [input] = [randomInput(1, [1, 3, 4, 4])];
+    const [[float], [int8]] = [await outputs(model, [input!]), await outputs(quantized, [input!])];
+    const levels = new Set(int8!.map((value) => Math.round(value * 1e6)));
+    // Quantized to 255 levels it would have far fewer distinct values than elements.
+    expect(levels.size).toBeGreaterThan(240);
+    expect(int8).toHaveLength(float!.length);
+  });
+
+  it('moves the bias of a convolution behind it when its result is quantized at once', () => {
+    const b = new GraphBuilder();
+    const x = b.conv('input', 'a', 3, 16, 1);
+    const y = b.conv(x, 'b', 16, 16, 1, { bias: false });
+    b.conv(y, 'c', 16, 16, 1);
+    const { model } = quantize(b.finish(['n', 3, 4, 4], ['n', 16, 4, 4]));
+    const graph = graphOf(model);
+    const index = new GraphIndex(graph);
+    const types = (name: string) => index.consumers(name).map(({ node }) => node.opType);
+    expect(types('/a/Conv_output_0_without_bias')).toEqual(['Add']);
+    expect(types('/a/Conv_output_0')).toEqual(['QuantizeLinear']);
+    expect(index.initializer('a.bias_broadcast')!.dims).toEqual([1n, 16n, 1n, 1n]);
+    expect([...readFloats(index.initializer('/b/Conv_output_0_broadcast')!)]).toEqual(
+      Array(16).fill(0),
+    );
+    // The last result is not quantized.
+    expect(graph.node.at(-1)!.input[2]).toBe('c.bias');
+  });
+});
+
+describe('linear layers', () => {
+  const mlp = () => {
+    const b = new GraphBuilder();
+    let x = b.relu(b.gemm('input', 'fc1', 8, 16), 'r');
+    x = b.op('MatMul', [x, b.weight('w2', [16, 24], b.random.array(384))], 'fc2');
+    x = b.relu(x, 'r2');
+    b.gemm(x, 'head', 24, 4);
+    return b.finish(['n', 8], ['n', 4]);
+  };
+
+  it('keeps the head float by default and takes it on request', () => {
+    expect(reasons(quantize(mlp()).report)).toEqual({
+      '/fc1/Gemm': 'WEIGHTS',
+      '/fc2/MatMul': 'WEIGHTS',
+      '/head/Gemm': 'LAST_GEMM',
+    });
+    expect(reasons(quantize(mlp(), { lastGemm: true }).report)['/head/Gemm']).toBe('WEIGHTS');
+  });
+
+  it('finds the output channels: axis 0 with transB, the last otherwise', () => {
+    const { model } = quantize(mlp());
+    const index = new GraphIndex(graphOf(model));
+    expect(readFloats(index.initializer('fc1.weight_scale')!)).toHaveLength(16);
+    expect(readFloats(index.initializer('w2_scale')!)).toHaveLength(24);
+    const axes = graphOf(model)
+      .node.filter(({ attribute }) => attribute[0]?.name === 'axis')
+      .map(({ attribute }) => attribute[0]!.i);
+    expect(axes).toEqual([0n, 1n]);
+  });
+
+  it('leaves products of two activations, and stacks of matrices, float', () => {
+    const b = new GraphBuilder();
+    const x = b.op('MatMul', ['input', 'input'], 'scores');
+    const y = b.op('MatMul', [x, b.weight('w3', [1, 8, 8], b.random.array(64))], 'stack');
+    b.op('MatMul', [y, b.weight('w', [8, 8], b.random.array(64))], 'head');
+    const { report } = quantize(b.finish([1, 8, 8], [1, 8, 8]));
+    expect(reasons(report)).toEqual({
+      '/scores/MatMul': 'ATTENTION',
+      '/stack/MatMul': 'WEIGHTS_SHAPE',
+      '/head/MatMul': 'LAST_GEMM',
+    });
+  });
+});
+
+describe('residual Adds', () => {
+  const block = (build: (b: GraphBuilder, x: string) => string) => {
+    const b = new GraphBuilder();
+    const x = b.relu(b.conv('input', 'stem', 3, 16, 1), 'stem_relu');
+    b.relu(build(b, x), 'last');
+    return b.finish(['n', 3, 8, 8], ['n', 16, 8, 8]);
+  };
+  const added = (model: OnnxModel, options: QuantizeOptions = {}) => {
+    const { model: quantized, report } = quantize(model, options);
+    const add = graphOf(quantized).node.find(({ name }) => name === '/add/Add')!;
+    return { reason: reasons(report)['/add/Add'], inputs: add.input };
+  };
+
+  it('quantizes the shortcut when the other side is a convolution', () => {
+    const model = block((b, x) => {
+      const y = b.relu(b.conv(x, 'c1', 16, 16, 3), 'c1_relu');
+      return b.op('Add', [b.conv(y, 'c2', 16, 16, 3), x], 'add');
+    });
+    expect(added(model)).toEqual({
+      reason: 'RESIDUAL',
+      inputs: ['/c2/Conv_output_0', '/stem_relu/Relu_output_0_DequantizeLinear_Output'],
+    });
+  });
+
+  it('quantizes the downsample, which is the shallower of two convolutions', () => {
+    for (const order of [0, 1]) {
+      const model = block((b, x) => {
+        const y = b.relu(b.conv(x, 'c1', 16, 16, 3), 'c1_relu');
+        const deep = b.conv(y, 'c2', 16, 16, 3);
+        const down = b.conv(x, 'down', 16, 16, 1);
+        return b.op('Add', order === 0 ? [deep, down] : [down, deep], 'add');
+      });
+      const inputs = ['/c2/Conv_output_0', '/down/Conv_output_0_DequantizeLinear_Output'];
+      expect(added(model)).toEqual({
+        reason: 'RESIDUAL',
+        inputs: order === 0 ? inputs : inputs.reverse(),
+      });
+    }
+  });
+
+  it('goes back through normalization and activation, but not past another reader', () => {
+    const through = block((b, x) => {
+      const y = b.relu(b.batchNorm(b.conv(x, 'c1', 16, 16, 3), 'bn', 16), 'c1_relu');
+      return b.op('Add', [x, y], 'add');
+    });
+    expect(added(through, { foldBatchNormalization: false })).toEqual({
+      reason: 'RESIDUAL',
+      inputs: ['/stem_relu/Relu_output_0_DequantizeLinear_Output', '/c1_relu/Relu_output_0'],
+    });
+    const shared = block((b, x) => {
+      const y = b.conv(x, 'c1', 16, 16, 3);
+      const sum = b.op('Add', [x, y], 'add');
+      return b.op('Mul', [sum, y], 'mul');
+    });
+    expect(added(shared).reason).toBe('NO_CONVOLUTION');
+  });
+
+  it('needs that convolution to be int8', () => {
+    const model = block((b, x) => b.op('Add', [b.conv(x, 'c1', 16, 16, 3), x], 'add'));
+    expect(added(model).reason).toBe('RESIDUAL');
+    expect(added(model, { exclude: ['/c1/Conv'] }).reason).toBe('NO_CONVOLUTION');
+    expect(added(model, { excludeTypes: ['Add'] }).reason).toBe('EXCLUDED');
+  });
+});
+
+describe('pools, Concat and squeeze-and-excite', () => {
+  it('quantizes the input of an average pool with a quantized neighbour', () => {
+    const b = new GraphBuilder();
+    const pool = (x: string, path: string) =>
+      b.op('AveragePool', [x], path, { kernel_shape: [2, 2], strides: [2, 2] });
+    let x = pool('input', 'alone');
+    x = b.relu(b.op('Sigmoid', [x], 'sigmoid'), 'between');
+    x = b.conv(x, 'a', 3, 16, 1);
+    x = pool(b.relu(x, 'r'), 'behind');
+    x = b.op('Softmax', [x], 'softmax');
+    x = pool(x, 'before');
+    b.conv(x, 'b', 16, 16, 1);
+    const model = b.finish(['n', 3, 32, 32], ['n', 16, 4, 4]);
+    const wanted = {
+      '/alone/AveragePool': 'NO_NEIGHBOUR',
+      '/a/Conv': 'WEIGHTS',
+      '/behind/AveragePool': 'POOL',
+      '/before/AveragePool': 'POOL',
+      '/b/Conv': 'WEIGHTS',
+    };
+    expect(reasons(quantize(model).report)).toEqual(wanted);
+    expect(reasons(quantize(model, { target: 'tensorrt-rtx' }).report)).toEqual({
+      ...wanted,
+      '/alone/AveragePool': 'POOL_ON_RTX',
+      '/behind/AveragePool': 'POOL_ON_RTX',
+      '/before/AveragePool': 'POOL_ON_RTX',
+    });
+    const excluded = quantize(model, { excludeTypes: ['AveragePool'] }).report;
+    expect(excluded.counts.AveragePool).toEqual({ quantized: 0, float: 3 });
+  });
+
+  it('gives the inputs of a Concat one range', () => {
+    const b = new GraphBuilder();
+    const stem = b.relu(b.conv('input', 'stem', 3, 16, 1), 'stem_relu');
+    const left = b.relu(b.conv(stem, 'left', 16, 16, 1), 'left_relu');
+    const again = b.conv(left, 'again', 16, 16, 1);
+    const x = b.op('Concat', [left, again, stem], 'concat', { axis: 1 });
+    b.conv(x, 'out', 48, 16, 1);
+    const model = b.finish(['n', 3, 8, 8], ['n', 16, 8, 8]);
+    const amax = ranges(model, { '/stem_relu/Relu_output_0': 5, '/left_relu/Relu_output_0': 3 });
+    const { report } = quantizeModel(model, amax);
+    expect(report.tensors.map(({ name, amax: range }) => [name, range])).toEqual([
+      ['input', 2],
+      ['/stem_relu/Relu_output_0', 5],
+      ['/left_relu/Relu_output_0', 5],
+      ['/concat/Concat_output_0', 5],
+    ]);
+  });
+
+  it('keeps squeeze-and-excite float, and nothing else around it', () => {
+    const b = new GraphBuilder();
+    const x = b.relu(b.conv('input', 'stem', 3, 32, 3), 'act');
+    let gate = b.op('GlobalAveragePool', [x], 'se/pool');
+    gate = b.relu(b.conv(gate, 'se/reduce', 32, 16, 1), 'se/act');
+    gate = b.op('Sigmoid', [b.conv(gate, 'se/expand', 16, 32, 1)], 'se/gate');
+    const y = b.op('Mul', [x, gate], 'se/mul');
+    const z = b.conv(y, 'project', 32, 16, 1);
+    // SiLU is a product of two activations too, and no squeeze-and-excite.
+    const silu = b.op('Mul', [z, b.op('Sigmoid', [z], 'silu/sigmoid')], 'silu');
+    b.conv(silu, 'next', 16, 16, 1);
+    expect(reasons(quantize(b.finish(['n', 3, 8, 8], ['n', 16, 8, 8])).report)).toEqual({
+      '/stem/Conv': 'WEIGHTS',
+      '/se/pool/GlobalAveragePool': 'SQUEEZE_EXCITE',
+      '/se/reduce/Conv': 'SQUEEZE_EXCITE',
+      '/se/expand/Conv': 'SQUEEZE_EXCITE',
+      '/project/Conv': 'WEIGHTS',
+      '/next/Conv': 'WEIGHTS',
+    });
+  });
+});
+
+describe('options and tables', () => {
+  const model = () => {
+    const b = new GraphBuilder();
+    let x = b.relu(b.batchNorm(b.conv('input', 'a', 3, 16, 1), 'a_bn', 16), 'ar');
+    x = b.relu(b.conv(x, 'b', 16, 16, 1), 'br');
+    x = b.op('Reshape', [x, b.integers('shape', [-1, 16, 16, 4])], 'reshape');
+    b.conv(x, 'c', 16, 16, 1);
+    return b.finish(['n', 3, 8, 8], ['n', 16, 16, 4]);
+  };
+
+  it('leaves out nodes by name, output, pattern and operator', () => {
+    const m = model();
+    expect(conv(quantize(m, { exclude: ['/b/Conv'] }).report, 'b')).toBe('EXCLUDED');
+    expect(conv(quantize(m, { exclude: ['/b/Conv_output_0'] }).report, 'b')).toBe('EXCLUDED');
+    // By the name that the output had before the normalization was folded in.
+    expect(conv(quantize(m, { exclude: ['/a/Conv_output_0'] }).report, 'a')).toBe('EXCLUDED');
+    const { report } = quantize(m, { exclude: [/^\/[ab]\//g] });
+    expect(report.nodes.map(({ reason }) => reason)).toEqual(['EXCLUDED', 'EXCLUDED', 'WEIGHTS']);
+    const none = quantize(m, { excludeTypes: ['Conv'] });
+    expect(none.report.counts).toEqual({ Conv: { quantized: 0, float: 3 } });
+    expect(none.report.tensors).toEqual([]);
+  });
+
+  it('refuses an exclusion that fits nothing, and wrong options', () => {
+    const m = model();
+    expect(() => quantize(m, { exclude: ['/d/Conv'] })).toThrow(
+      'Expected nodes of the model for exclude but "/d/Conv" fits none',
+    );
+    expect(() => quantize(m, { excludeTypes: ['LSTM'] })).toThrow(RangeError);
+    expect(() => quantize(m, { target: 'cuda' as never })).toThrow(RangeError);
+    expect(() => quantize(m, { missingRanges: 'ignore' as never })).toThrow(RangeError);
+    expect(() => quantize(m, { exclude: 'a' as never })).toThrow(TypeError);
+    expect(() => quantize(m, { exclude: [3 as never] })).toThrow(TypeError);
+    expect(() => quantize(m, { excludeTypes: [/a/ as never] })).toThrow(TypeError);
+  });
+
+  it('takes the range of a copy from what it copies', () => {
+    const m = model();
+    const amax = ranges(m, { '/br/Relu_output_0': 7 });
+    amax.delete('/reshape/Reshape_output_0');
+    const { report } = quantizeModel(m, amax);
+    expect(report.tensors.at(-1)).toMatchObject({ name: '/reshape/Reshape_output_0', amax: 7 });
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, -3, undefined])(
+    'lists the tensors whose range is %s',
+    (value) => {
+      const m = model();
+      const amax = ranges(m);
+      if (value === undefined) amax.delete('/ar/Relu_output_0');
+      else amax.set('/ar/Relu_output_0', value);
+      expect(() => quantizeModel(m, amax)).toThrow(
+        expect.objectContaining({
+          code: 'TABLE_INCOMPLETE',
+          message: expect.stringContaining('1 tensor(s) of the model: "/ar/Relu_output_0"'),
+          detail: ['/ar/Relu_output_0'],
+        }),
+      );
+      const { report } = quantizeModel(m, amax, { missingRanges: 'float' });
+      expect(conv(report, 'b')).toBe('RANGE_MISSING');
+      expect(report.missingRanges).toEqual(['/ar/Relu_output_0']);
+      expect(report.counts.Conv).toEqual({ quantized: 2, float: 1 });
+    },
+  );
+
+  it('names both sides when the table is of another model', () => {
+    const other = new Map([
+      ['conv1', 1],
+      ['relu1', 2],
+    ]);
+    const m = { ...model(), path: 'mine.onnx' };
+    for (const missingRanges of ['error', 'float'] as const) {
+      expect(() => quantizeModel(m, other, { missingRanges })).toThrow(
+        expect.objectContaining({
+          code: 'TABLE_MISMATCH',
+          message: expect.stringMatching(/mine\.onnx: it has "conv1", "relu1", and "input"/),
+        }),
+      );
+    }
+    expect(() => quantizeModel(m, new Map())).toThrow('it has no entries');
+  });
+
+  it('keeps the scale of a tensor that is always zero positive', () => {
+    const m = model();
+    const { report } = quantizeModel(m, ranges(m, { input: 0 }));
+    expect(report.tensors[0]).toEqual({
+      name: 'input',
+      amax: 1e-6,
+      scale: Math.fround(1e-6 / 127),
+    });
+  });
+
+  it('raises an old operator set, because per-channel scales came with 13', async () => {
+    const b = new GraphBuilder({ opset: 10 });
+    const x = b.relu(b.batchNorm(b.conv('input', 'a', 3, 16, 1), 'bn', 16), 'r');
+    b.op('Clip', [b.conv(x, 'b', 16, 16, 1)], 'clip', { min: { float: 0 }, max: { float: 6 } });
+    const old = b.finish(['n', 3, 8, 8], ['n', 16, 8, 8]);
+    old.proto.irVersion = 5n;
+    const inputs = [randomInput(1, [1, 3, 8, 8])];
+    const { model: quantized, report } = quantizeModel(old, await observeRanges(old, inputs));
+    expect(report.opset).toEqual({ from: 10, to: 13 });
+    const [[float], [int8]] = [await outputs(old, inputs), await outputs(quantized, inputs)];
+    let largest = 0;
+    for (const [i, value] of float!.entries()) {
+      largest = Math.max(largest, Math.abs(value - int8![i]!));
+    }
+    expect(largest).toBeGreaterThan(0);
+    expect(largest).toBeLessThan(0.1);
+  });
+});
