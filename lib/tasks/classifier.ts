@@ -1,3 +1,7 @@
+import { open } from 'node:fs/promises';
+import { findModel } from '../dataset/index.js';
+import { readPlanHeader } from '../engine/index.js';
+import { TensorRTError } from '../errors.js';
 import {
   type ModelSession,
   type OnnxRuntimeSessionOptions,
@@ -103,6 +107,29 @@ function isSession(model: ModelSource): model is ModelSession {
 /** Path of a model, when it has one: where recipes and labels are looked for. */
 export function modelPath(model: ModelSource): string | undefined {
   return typeof model === 'string' ? model : undefined;
+}
+
+/**
+ * The model itself when a folder was given; anything else as it is.
+ *
+ * @throws TensorRTError `MODEL_NOT_FOUND`; `MODULE_MISSING` for an engine, which needs a session on
+ *   the GPU.
+ */
+export async function resolveModel(model: ModelSource): Promise<ModelSource> {
+  if (typeof model !== 'string') return model;
+  const path = await findModel(model);
+  const handle = await open(path);
+  try {
+    const { buffer } = await handle.read(Buffer.alloc(32), 0, 32, 0);
+    if (readPlanHeader(buffer) === undefined) return path;
+  } finally {
+    await handle.close();
+  }
+  throw new TensorRTError(
+    'MODULE_MISSING',
+    `${path} is a TensorRT engine, and this release has no session that runs one on a GPU`,
+    { remedy: 'Give the ONNX model: it runs on ONNX Runtime.' },
+  );
 }
 
 /**

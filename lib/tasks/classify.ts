@@ -7,6 +7,7 @@ import {
   type ModelSource,
   modelPath,
   openClassifier,
+  resolveModel,
 } from './classifier.js';
 import { checkRecipe } from './image-size.js';
 import { checkLabelCount, type LabelsInput, taskLabels } from './labels.js';
@@ -85,11 +86,12 @@ export async function classifyStream(
   options: ClassifyOptions = {},
 ): Promise<Classification> {
   const wanted = integer('topK', options.topK ?? 5, 1);
-  const path = modelPath(model);
+  const resolved = await resolveModel(model);
+  const path = modelPath(resolved);
   const places = path === undefined ? [] : [path];
   const labels = await taskLabels(options.labels, places, { allowDuplicates: true });
   const { recipe, file } = await taskRecipe(options, places);
-  const classifier = await openClassifier(model, options);
+  const classifier = await openClassifier(resolved, options);
   const broken: BrokenImage[] = [];
   const report = throttle(options.onProgress, 'classify');
   try {

@@ -11,6 +11,7 @@ import {
   type ModelSource,
   modelPath,
   openClassifier,
+  resolveModel,
 } from './classifier.js';
 import { type Comparison, ComparisonCounter } from './comparison.js';
 import { checkRecipe } from './image-size.js';
@@ -112,23 +113,13 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<EvaluateResult> {
   const { against, signal } = options;
-  const models = against === undefined ? [model] : [model, against];
+  const models = await Promise.all(
+    (against === undefined ? [model] : [model, against]).map(resolveModel),
+  );
   const paths = models.map(modelPath).filter((path) => path !== undefined);
   const labels = await evaluationLabels(options, [...paths, options.images]);
   const { recipe, file } = await taskRecipe(options, paths);
-  const { onProgress, images, files, fraction, count, seed, stratified, extensions } = options;
-  const source = await imageSource(
-    {
-      images,
-      ...(files === undefined ? {} : { files }),
-      ...(fraction === undefined ? {} : { fraction }),
-      ...(count === undefined ? {} : { count }),
-      ...(seed === undefined ? {} : { seed }),
-      ...(stratified === undefined ? {} : { stratified }),
-      ...(extensions === undefined ? {} : { extensions }),
-    },
-    signal === undefined ? {} : { signal },
-  );
+  const source = await imageSource(options, signal === undefined ? {} : { signal });
   const actual = labels === undefined ? undefined : folderClasses(source.paths, labels);
   const subjects: Subject[] = [];
   try {
@@ -146,7 +137,7 @@ export async function evaluate(
         ? undefined
         : new ComparisonCounter((index) => labels?.classes[index] ?? String(index));
     const broken: BrokenImage[] = [];
-    const report = throttle(onProgress, 'evaluate');
+    const report = throttle(options.onProgress, 'evaluate');
     const inputs = subjects.map(({ classifier }) => classifier.input);
     let done = 0;
     const { paths: sources, root } = source;

@@ -1,4 +1,6 @@
-import { listImages, readFileList, sampleFiles } from '../dataset/index.js';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isUrl, listImages, readFileList, sampleFiles } from '../dataset/index.js';
 import { TensorRTError } from '../errors.js';
 import type { LongCallOptions } from '../progress.js';
 
@@ -31,6 +33,8 @@ export interface ImageSource {
   paths: string[];
   /** How many there were before sampling. */
   available: number;
+  /** The part that was taken, when the sample is a part. */
+  fraction?: number;
 }
 
 /** Part of a folder that calibration takes when nothing is said: the notebook's. */
@@ -47,7 +51,13 @@ export async function imageSource(
   options: ImageSourceOptions,
   call: LongCallOptions = {},
 ): Promise<ImageSource> {
-  const { images, files, extensions, ...sample } = options;
+  const { images, files, extensions, fraction, count, seed, stratified } = options;
+  const sample = {
+    ...(fraction === undefined ? {} : { fraction }),
+    ...(count === undefined ? {} : { count }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(stratified === undefined ? {} : { stratified }),
+  };
   const all =
     files === undefined
       ? await listImages(images, { ...call, ...(extensions === undefined ? {} : { extensions }) })
@@ -56,11 +66,16 @@ export async function imageSource(
   if (paths.length === 0) {
     throw new TensorRTError(
       'IMAGES_NOT_FOUND',
-      `${options.fraction} of ${all.length} images in ${images} is less than one`,
+      `${fraction} of ${all.length} images in ${images} is less than one`,
       { remedy: 'Take a larger fraction, or give a count.' },
     );
   }
-  return { root: images, paths, available: all.length };
+  return {
+    root: images,
+    paths,
+    available: all.length,
+    ...(fraction === undefined ? {} : { fraction }),
+  };
 }
 
 /** {@link imageSource} for calibration: a folder without a list is sampled by default. */
@@ -71,4 +86,25 @@ export function calibrationSource(
   const { files, fraction, count } = options;
   const sampled = files !== undefined || fraction !== undefined || count !== undefined;
   return imageSource(sampled ? options : { ...options, fraction: DEFAULT_FRACTION }, call);
+}
+
+/**
+ * Images by path, address or folder: folders are replaced by the images in them, at any depth.
+ *
+ * @param sources Paths and http(s) addresses.
+ * @param call Progress and abort signal.
+ * @throws TensorRTError `FOLDER_UNREADABLE`, `IMAGES_NOT_FOUND` for a folder without images.
+ */
+export async function expandImages(
+  sources: readonly string[],
+  call: LongCallOptions = {},
+): Promise<string[]> {
+  const result: string[] = [];
+  for (const source of sources) {
+    const isFolder =
+      !isUrl(source) && (await stat(source).catch(() => undefined))?.isDirectory() === true;
+    if (!isFolder) result.push(source);
+    else for (const path of await listImages(source, call)) result.push(join(source, path));
+  }
+  return result;
 }

@@ -1,5 +1,11 @@
 export type { Accuracy, ClassMetrics } from './accuracy.js';
 export type { BatchingOptions, BrokenImage } from './batches.js';
+export { type BuildFileOptions, type BuildFileResult, buildFile } from './build-file.js';
+export {
+  type CalibrateFolderOptions,
+  type CalibrateFolderResult,
+  calibrateFolder,
+} from './calibrate-folder.js';
 export { type ClassifierOptions, type ModelSource, openClassifier } from './classifier.js';
 export {
   type Classification,
@@ -20,9 +26,21 @@ export {
 export {
   calibrationSource,
   DEFAULT_FRACTION,
+  expandImages,
   type ImageSource,
   type ImageSourceOptions,
   imageSource,
 } from './image-source.js';
 export type { LabelsInput } from './labels.js';
+export { encodeNpy } from './npy.js';
+export {
+  type PreprocessFileOptions,
+  type PreprocessFileResult,
+  preprocessFile,
+} from './preprocess-file.js';
+export {
+  type QuantizeFileOptions,
+  type QuantizeFileResult,
+  quantizeFile,
+} from './quantize-file.js';
 export { type FoundRecipe, type RecipeOptions, recipeFile, taskRecipe } from './recipe.js';

@@ -1,0 +1,91 @@
+import { Command } from 'commander';
+import { formatPercent } from '../../report/index.js';
+import { classifyStream, expandImages, type ImageClassification } from '../../tasks/index.js';
+import { action, type Context } from '../context.js';
+import type { CliIo } from '../io.js';
+import {
+  type BatchFlags,
+  batchingOf,
+  batchOptions,
+  examples,
+  type RecipeFlags,
+  recipeOf,
+  recipeOptions,
+} from '../options.js';
+import { UsageError } from '../usage.js';
+import { integerValue } from '../values.js';
+import { modelOf, modelOption, noteBroken, noteFound } from './shared.js';
+
+interface Flags extends RecipeFlags, BatchFlags {
+  model?: string;
+  labels?: string;
+  topK: number;
+  threads?: number;
+}
+
+function text({ source, predictions }: ImageClassification): string {
+  const list = predictions.map(({ label, confidence }) => `${label} ${formatPercent(confidence)}`);
+  return `${source}: ${list.join(', ')}`;
+}
+
+async function classifyAction(
+  context: Context,
+  flags: Flags,
+  given: readonly string[],
+): Promise<void> {
+  const [first, ...rest] = given;
+  const model = modelOf(flags.model === undefined ? first : undefined, flags);
+  const sources = flags.model === undefined ? rest : given;
+  if (sources.length === 0) throw new UsageError('Missing argument IMAGES');
+  const images = await expandImages(sources, context.call);
+  const stream = await classifyStream(model, images, {
+    ...recipeOf(flags),
+    ...batchingOf(flags),
+    ...context.call,
+    topK: flags.topK,
+    ...(flags.labels === undefined ? {} : { labels: flags.labels }),
+    ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+  });
+  noteFound(context, stream.summary(), flags);
+  const results: ImageClassification[] = [];
+  let softmaxSaid = false;
+  for await (const result of stream) {
+    if (context.json) results.push(result);
+    if (!softmaxSaid && stream.summary().softmaxApplied) {
+      softmaxSaid = true;
+      context.note('Softmax was applied: the outputs of the model are no probabilities.');
+    }
+    context.line(text(result));
+  }
+  results.sort((a, b) => a.position - b.position);
+  const summary = stream.summary();
+  noteBroken(context, summary.broken);
+  context.result({ model, results, ...summary });
+}
+
+/** `classify MODEL IMAGES…`. */
+export function classifyCommand(io: CliIo): Command {
+  const command = modelOption(new Command('classify'))
+    .description('Name what images show: the most probable classes with their confidence.')
+    .argument('[model]', 'ONNX model, or a folder that holds one')
+    .argument('[images...]', 'images: paths, folders, or http(s) addresses')
+    .option('--labels <file>', 'class names (default: *classes.json beside the model)')
+    .option('--top-k <n>', 'classes to show for each image', integerValue('--top-k', 1), 5);
+  recipeOptions(command);
+  batchOptions(command)
+    .option(
+      '--threads <n>',
+      'threads of ONNX Runtime (default: one a core)',
+      integerValue('--threads', 1, 1024),
+    )
+    .action(
+      action<[string | undefined, string[]], Flags>(io, (context, flags, model, images) =>
+        classifyAction(context, flags, model === undefined ? images : [model, ...images]),
+      ),
+    );
+  return examples(command, [
+    'classify model.onnx cat.jpg --labels classes.json',
+    'classify model.int8.onnx photos https://example.org/dog.jpg --top-k 3',
+    'classify model.onnx photos --size 224 --json',
+  ]);
+}

@@ -1,0 +1,77 @@
+import { Command } from 'commander';
+import { evaluationText } from '../../report/index.js';
+import { evaluate } from '../../tasks/index.js';
+import { action, type Context } from '../context.js';
+import type { CliIo } from '../io.js';
+import {
+  type BatchFlags,
+  batchingOf,
+  batchOptions,
+  examples,
+  type ImageFlags,
+  imageOptions,
+  imagesOf,
+  type RecipeFlags,
+  recipeOf,
+  recipeOptions,
+  sampleOptions,
+} from '../options.js';
+import { UsageError } from '../usage.js';
+import { integerValue } from '../values.js';
+import { modelOf, modelOption, noteBroken, noteFound } from './shared.js';
+
+interface Flags extends ImageFlags, RecipeFlags, BatchFlags {
+  model?: string;
+  against?: string;
+  /** `false` for --no-labels; commander's default for a negatable flag is `true`. */
+  labels: string | boolean;
+  threads?: number;
+}
+
+async function evaluateAction(context: Context, flags: Flags, argument?: string): Promise<void> {
+  const { labels, against } = flags;
+  if (labels === false && against === undefined) {
+    throw new UsageError('Expected --against with --no-labels: there is nothing to measure else');
+  }
+  const result = await evaluate(modelOf(argument, flags), {
+    ...imagesOf(flags),
+    ...recipeOf(flags),
+    ...batchingOf(flags),
+    ...context.call,
+    ...(against === undefined ? {} : { against }),
+    ...(labels === true ? {} : { labels }),
+    ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+  });
+  noteFound(context, result, flags);
+  noteBroken(context, result.broken);
+  context.line(evaluationText(result));
+  context.result({ ...result });
+}
+
+/** `evaluate MODEL [--against MODEL2] --images DIR --labels FILE`. */
+export function evaluateCommand(io: CliIo): Command {
+  const command = modelOption(new Command('evaluate'))
+    .description(
+      'Measure how often a model is right on images that lie in a folder for each class, and how ' +
+        'close another model is to it on the same images.',
+    )
+    .argument('[model]', 'ONNX model, or a folder that holds one')
+    .option('--against <model>', 'another model to compare with, such as the quantized one');
+  imageOptions(command)
+    .option('--labels <file>', 'class names (default: *classes.json beside the model or images)')
+    .option('--no-labels', 'compare two models on images whose class is not known');
+  sampleOptions(command, 'default: all');
+  recipeOptions(command);
+  batchOptions(command)
+    .option(
+      '--threads <n>',
+      'threads of ONNX Runtime (default: one a core)',
+      integerValue('--threads', 1, 1024),
+    )
+    .action(action<[string | undefined], Flags>(io, evaluateAction));
+  return examples(command, [
+    'evaluate model.onnx --images photos/test --labels classes.json',
+    'evaluate model.onnx --against model.int8.onnx --images photos --files test.txt',
+    'evaluate model.onnx --against model.int8.onnx --images unsorted --no-labels --json',
+  ]);
+}

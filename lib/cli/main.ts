@@ -1,0 +1,34 @@
+import { Interrupted, OutputClosed } from './io.js';
+import { run } from './run.js';
+
+/**
+ * How long after a signal the next one is taken for the same: a terminal sends Ctrl-C to every process
+ * of the group, and npm and npx pass it on once more.
+ */
+const SAME_SIGNAL_MS = 500;
+
+const controller = new AbortController();
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  const onSignal = () => {
+    controller.abort(new Interrupted(signal));
+    // Then the system's own handling is back: a second Ctrl-C ends the process at once, whatever
+    // keeps it busy.
+    setTimeout(() => process.off(signal, onSignal), SAME_SIGNAL_MS).unref();
+  };
+  process.on(signal, onSignal);
+}
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    controller.abort(new OutputClosed());
+  });
+}
+
+process.exitCode = await run(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  signal: controller.signal,
+});

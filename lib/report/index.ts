@@ -1,0 +1,12 @@
+export { doctorText } from './doctor.js';
+export { evaluationText } from './evaluation.js';
+export { engineText, modelText, tableText } from './inspection.js';
+export { quantizationText } from './quantization.js';
+export { type Align, textTable } from './text-table.js';
+export {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  formatPercent,
+} from './units.js';
