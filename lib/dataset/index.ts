@@ -1,3 +1,4 @@
+export { type DownloadedDataset, type DownloadOptions, downloadDataset } from './download.js';
 export { type FetchImageOptions, fetchImage, isUrl } from './fetch.js';
 export { readFileList } from './file-list.js';
 export {

@@ -1,5 +1,6 @@
 import type { Sharp, SharpOptions } from 'sharp';
 import { messageOf, TensorRTError } from '../errors.js';
+import { decodeBmp } from './bmp.js';
 import { loadSharp } from './load-sharp.js';
 import type { Pixels } from './resample.js';
 import { type Flavor, sniff } from './sniff.js';
@@ -86,7 +87,7 @@ export async function decodeImage(
   const sharp = await loadSharp();
   try {
     let flavor = sniff(bytes);
-    if (flavor === 'bmp') throw new Error('libvips does not read BMP');
+    if (flavor === 'bmp') return decodeBmp(bytes);
     const open = () => (autoOrient ? sharp(bytes, INPUT).autoOrient() : sharp(bytes, INPUT));
     if (flavor === 'unknown-tiff') flavor = await tiffFlavor(open());
     return await toRgb(open(), flavor);

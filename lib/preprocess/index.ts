@@ -6,6 +6,7 @@ export {
 } from './batches.js';
 export { preprocessImage, type ReadImageOptions, readImage } from './image.js';
 export { pixelsToTensor } from './planar.js';
+export { encodeNpy, pixelsToPng, savePreview, writeNpy } from './preview.js';
 export { type Kernel, PRESETS, type PresetName, type Recipe, type Resize } from './recipe.js';
 export type { Pixels } from './resample.js';
 export {

@@ -90,7 +90,7 @@ export function packImage(
  * The tensor of one image: planes in the recipe's colour order, each value
  * `((x · scale) − mean) / std`, every step rounded to float32 as NumPy and PyTorch round it.
  *
- * @param pixels Pixels of {@link readImage}.
+ * @param pixels Pixels of `readImage`.
  * @param recipe Scale, mean, standard deviation and colour order.
  * @returns A new tensor of shape [1, 3, height, width].
  */

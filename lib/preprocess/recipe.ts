@@ -44,7 +44,7 @@ export type Kernel = 'bicubic' | 'bilinear' | 'lanczos' | 'nearest';
 
 /**
  * What is done to an image before a model sees it: complete, and plain data, so that it can be
- * stored beside every table and engine. {@link resolveRecipe} makes one.
+ * stored beside every table and engine. `resolveRecipe` makes one.
  */
 export interface Recipe {
   /** Version of this format. */
