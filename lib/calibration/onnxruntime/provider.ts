@@ -1,6 +1,6 @@
 import type * as Ort from 'onnxruntime-node';
 import { messageOf, TensorRTError } from '../../errors.js';
-import { encodeModel, type OnnxModel } from '../../onnx/index.js';
+import type { OnnxModel } from '../../onnx/index.js';
 import {
   fromOnnxRuntime,
   loadOnnxRuntime,
@@ -11,6 +11,7 @@ import {
 } from '../../runtime/onnxruntime.js';
 import type { NamedTensors, Tensor } from '../../tensor.js';
 import type { GraphProvider, GraphRunner, InnerTensor, OpenGraphOptions } from '../graph-runner.js';
+import { encodeForSession } from './encode.js';
 import { probeModel } from './probe.js';
 
 /** Options of {@link onnxRuntimeProvider}. */
@@ -132,7 +133,7 @@ class OnnxRuntimeProvider implements GraphProvider {
       ...(this.#threads === undefined ? {} : { threads: this.#threads }),
       ...(model.folder === undefined ? {} : { externalDataFolder: model.folder }),
     });
-    return ort.InferenceSession.create(encodeModel(model), options);
+    return ort.InferenceSession.create(encodeForSession(model), options);
   }
 
   #refused(model: OnnxModel, error: unknown): unknown {
