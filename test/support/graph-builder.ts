@@ -17,23 +17,27 @@ import {
 
 /** Seeded normal deviates (xorshift128 and Box-Muller), so that every run has the same weights. */
 export class Random {
-  #state: Uint32Array;
+  #a: number;
+  #b = 0x243f6a88;
+  #c = 0xb7e15162 | 0;
+  #d = 0xdeadbeef | 0;
   #spare: number | undefined;
 
   constructor(seed: number) {
-    this.#state = Uint32Array.of(seed ^ 0x9e3779b9, 0x243f6a88, 0xb7e15162, 0xdeadbeef);
+    this.#a = seed ^ 0x9e3779b9;
     for (let i = 0; i < 16; i += 1) this.uniform();
   }
 
   /** In [0, 1). */
   uniform(): number {
-    const s = this.#state;
-    let t = s[3]!;
+    let t = this.#d;
     t ^= t << 11;
     t ^= t >>> 8;
-    s.copyWithin(1, 0, 3);
-    s[0] = t ^ s[1]! ^ (s[1]! >>> 19);
-    return s[0] / 2 ** 32;
+    this.#d = this.#c;
+    this.#c = this.#b;
+    this.#b = this.#a;
+    this.#a = t ^ this.#a ^ (this.#a >>> 19);
+    return (this.#a >>> 0) / 2 ** 32;
   }
 
   normal(): number {
@@ -50,7 +54,9 @@ export class Random {
 
   /** `count` normal deviates times `scale`. */
   array(count: number, scale = 1): Float32Array {
-    return Float32Array.from({ length: count }, () => this.normal() * scale);
+    const values = new Float32Array(count);
+    for (let i = 0; i < count; i += 1) values[i] = this.normal() * scale;
+    return values;
   }
 }
 
