@@ -72,7 +72,7 @@ class Calibrator : public IInt8MinMaxCalibrator {
     for (int32_t i = 0; i < count; ++i) {
       const auto at = static_cast<size_t>(i);
       std::vector<float> host(sizes_[at]);
-      pattern(host.data(), host.size(), served_);
+      pattern(host.data(), host.size(), served_ * 3 + i + 1);
       cuda("cuMemcpyHtoD_v2", buffers_[at], static_cast<const void*>(host.data()), host.size() * 4);
       bindings[i] = reinterpret_cast<void*>(buffers_[at] + (options.count("badBinding") != 0 ? 1U << 30 : 0));
       if (served_ == 0) show("calibrationInput", "%s", names[i]);
@@ -210,7 +210,11 @@ int run(const std::string& planPath) {
     const bool input = engine->getTensorIOMode(name) == TensorIOMode::kINPUT;
     if (input) {
       const bool set = context->setInputShape(name, dimsOf(engine->getTensorShape(name), rows));
-      if (!set) show("setInputShape", "refused");
+      if (!set) {
+        show("setInputShape", "refused");
+        show("enqueue", "%d", context->enqueueV3(static_cast<cudaStream_t>(stream)) ? 1 : 0);
+        return 1;
+      }
     }
     const Dims shape = context->getTensorShape(name);
     Buffer buffer{name, input, nullptr, 0, volume(shape) * 4};
