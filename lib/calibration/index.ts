@@ -1,5 +1,6 @@
 export { type CalibrateOptions, calibrate } from './calibrate.js';
 export type { GraphProvider, GraphRunner, InnerTensor, OpenGraphOptions } from './graph-runner.js';
+export * from './histogram/index.js';
 export * from './meta.js';
 export { type CollectOptions, MinMaxCalibrator } from './minmax/calibrator.js';
 export type { Derivation } from './minmax/derivation.js';

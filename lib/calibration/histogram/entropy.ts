@@ -43,12 +43,11 @@ export function entropyRange(collected: CollectedHistogram, numQuantizedBins: nu
     // numpy's argmin stops at the first NaN.
     if (Number.isNaN(divergence)) break;
   }
-  const [lowest, highest] = bounds as [number, number];
-  return {
-    lowest: lowest < collected.lowest ? collected.lowest : lowest,
-    highest: highest > collected.highest ? collected.highest : highest,
-    histogram: { counts, edges },
-  };
+  // The sign of a zero edge stays, which Math.max would lose.
+  let [lowest, highest] = bounds as [number, number];
+  if (lowest < collected.lowest) lowest = collected.lowest;
+  if (highest > collected.highest) highest = collected.highest;
+  return { lowest, highest, histogram: { counts, edges } };
 }
 
 /** Divergence of the bins from `start` to `end`, with all outliers in its end bins. */

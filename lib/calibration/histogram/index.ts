@@ -1,0 +1,12 @@
+export { movingAverage, nanMean32 } from './average.js';
+export { emptyBounds, mergeValueBounds, scanBounds, type ValueBounds } from './bounds.js';
+export {
+  HISTOGRAM_METHODS,
+  HistogramCalibration,
+  type HistogramMethodOptions,
+  type ResolvedHistogramOptions,
+  resolveHistogramOptions,
+} from './calibration.js';
+export { type CollectedHistogram, HistogramCollector } from './collector.js';
+export { entropyRange } from './entropy.js';
+export { distributionRange, percentileRange } from './thresholds.js';
