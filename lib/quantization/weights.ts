@@ -50,6 +50,13 @@ function halfUp(scale: number): number {
   return rounded >= scale ? rounded : halfToFloat(bits + 1);
 }
 
+function finite(magnitude: number): number {
+  if (Number.isFinite(magnitude)) return magnitude;
+  const message = 'The model has weights that are not finite numbers';
+  const remedy = 'Export a model whose training did not diverge.';
+  throw new TensorRTError('MODEL_INVALID', message, { remedy });
+}
+
 /**
  * Quantizes weights: scale = max(amax, 1e-9) / 127 of each channel in float32, then round half to
  * even and clamp to ±127.
@@ -61,29 +68,29 @@ export function quantizeWeights(
 ): QuantizedWeights {
   const channels = dims[axis]!;
   const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  const rows = values.length / inner;
   const scales = new Float32Array(channels);
-  for (let i = 0; i < values.length; i += 1) {
-    const channel = Math.floor(i / inner) % channels;
-    const magnitude = Math.abs(values[i]!);
-    if (!Number.isFinite(magnitude)) {
-      throw new TensorRTError(
-        'MODEL_INVALID',
-        'The model has weights that are not finite numbers',
-        {
-          remedy: 'Export a model whose training did not diverge.',
-        },
-      );
+  for (let row = 0, i = 0; row < rows; row += 1) {
+    const channel = row % channels;
+    let amax = scales[channel]!;
+    for (const end = i + inner; i < end; i += 1) {
+      const magnitude = Math.abs(values[i]!);
+      // Also true for NaN.
+      if (!(magnitude <= amax)) amax = finite(magnitude);
     }
-    if (magnitude > scales[channel]!) scales[channel] = magnitude;
+    scales[channel] = amax;
   }
   for (let c = 0; c < channels; c += 1) {
     const scale = Math.max(Math.fround(Math.max(scales[c]!, MIN_AMAX) / 127), floor?.(c) ?? 0);
     scales[c] = half ? halfUp(scale) : scale;
   }
   const data = new Int8Array(values.length);
-  for (let i = 0; i < values.length; i += 1) {
-    const step = Math.fround(values[i]! / scales[Math.floor(i / inner) % channels]!);
-    data[i] = Math.max(-127, Math.min(127, roundHalfEven(step)));
+  for (let row = 0, i = 0; row < rows; row += 1) {
+    const scale = scales[row % channels]!;
+    for (const end = i + inner; i < end; i += 1) {
+      const step = Math.fround(values[i]! / scale);
+      data[i] = Math.max(-127, Math.min(127, roundHalfEven(step)));
+    }
   }
   return { data, scales };
 }

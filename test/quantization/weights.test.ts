@@ -46,7 +46,7 @@ describe('quantizeWeights', () => {
   });
 
   it('refuses weights that are not finite', () => {
-    expect(() => quantizeWeights(Float32Array.of(1, Number.NaN), [1, 2], { axis: 0 })).toThrow(
+    expect(() => quantizeWeights(Float32Array.of(1, Number.NaN, 2), [1, 3], { axis: 0 })).toThrow(
       'not finite',
     );
     expect(() =>
