@@ -1,7 +1,8 @@
-import { type CalibrateOptions, calibrate } from '../calibration/calibrate.js';
 import {
+  type CalibrateOptions,
   type CalibrationMeta,
   type CalibrationTable,
+  calibrate,
   filesDigest,
   type TableStyle,
   writeTables,

@@ -32,7 +32,6 @@ export {
   imageSource,
 } from './image-source.js';
 export type { LabelsInput } from './labels.js';
-export { encodeNpy } from './npy.js';
 export {
   type PreprocessFileOptions,
   type PreprocessFileResult,

@@ -1,9 +1,6 @@
 import { extname } from 'node:path';
 import { expected } from '../arguments.js';
-import { writeFile } from '../files.js';
-import { pixelsToTensor, type Recipe, readImage } from '../preprocess/index.js';
-import { loadSharp } from '../preprocess/load-sharp.js';
-import { encodeNpy } from './npy.js';
+import { pixelsToTensor, type Recipe, readImage, savePreview } from '../preprocess/index.js';
 import { type RecipeOptions, taskRecipe } from './recipe.js';
 
 /** Options of {@link preprocessFile}. */
@@ -52,16 +49,9 @@ export async function preprocessFile(
   const { recipe } = await taskRecipe(options, []);
   const pixels = await readImage(image, recipe, signal === undefined ? {} : { signal });
   const tensor = pixelsToTensor(pixels, recipe);
-  const { width, height, data } = pixels;
-  const sharp = await loadSharp();
-  const content =
-    extension === '.npy'
-      ? encodeNpy(tensor)
-      : await sharp(data, { raw: { width, height, channels: 3 } })
-          .png()
-          .toBuffer();
+  const { width, height } = pixels;
   signal?.throwIfAborted();
-  await writeFile(out, content);
+  await savePreview(out, pixels, recipe);
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
   for (const value of tensor.data) {

@@ -88,6 +88,7 @@ async function buildAction(context: Context, flags: Flags, argument?: string): P
 /** `build MODEL --saveEngine=FILE`. */
 export function buildCommand(io: CliIo): Command {
   const command = modelOption(new Command('build'))
+    .summary("build a TensorRT engine; trtexec's flags")
     .description(
       "Build a TensorRT engine from an ONNX model. Flags are trtexec's. Precision is the model's own: " +
         'a model from `quantize` makes an INT8 engine. With --computeCapabilities and the TensorRT-RTX ' +

@@ -75,6 +75,7 @@ async function calibrateAction(context: Context, flags: Flags, argument?: string
 /** `calibrate MODEL --images DIR --out DIR`. */
 export function calibrateCommand(io: CliIo): Command {
   const command = new Command('calibrate')
+    .summary('measure ranges over an image folder, write the calibration table')
     .description(
       'Measure the range of every tensor of a model over an image folder, and write the calibration ' +
         'table (calibration.cache, .flatbuffers, .json) with its provenance.',

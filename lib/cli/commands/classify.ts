@@ -66,6 +66,7 @@ async function classifyAction(
 /** `classify MODEL IMAGES…`. */
 export function classifyCommand(io: CliIo): Command {
   const command = modelOption(new Command('classify'))
+    .summary('name what images show')
     .description('Name what images show: the most probable classes with their confidence.')
     .argument('[model]', 'ONNX model, or a folder that holds one')
     .argument('[images...]', 'images: paths, folders, or http(s) addresses')

@@ -24,6 +24,7 @@ async function convertAction(context: Context, flags: Flags, input: string): Pro
 /** `convert IN --out DIR`. */
 export function convertCommand(io: CliIo): Command {
   const command = new Command('convert')
+    .summary('convert a calibration table between formats and styles')
     .description(
       'Read a calibration table of any format and write calibration.cache, .flatbuffers and .json.',
     )

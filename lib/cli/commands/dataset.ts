@@ -54,6 +54,7 @@ function sampleCommand(io: CliIo): Command {
 /** `dataset download URL | list DIR | sample DIR`. */
 export function datasetCommand(io: CliIo): Command {
   return new Command('dataset')
+    .summary('fetch, list and sample image folders')
     .description('Fetch, list and sample image folders.')
     .addCommand(datasetDownloadCommand(io))
     .addCommand(listCommand(io))

@@ -15,6 +15,7 @@ async function doctorAction(context: Context, flags: { libraryDir?: string }): P
 export function doctorCommand(io: CliIo): Command {
   return examples(
     new Command('doctor')
+      .summary('say what this machine has, and what each lack rules out')
       .description(
         'Say what this machine has for TensorRT (driver, GPUs, libraries, modules), and what each ' +
           'lack rules out.',

@@ -51,6 +51,7 @@ async function evaluateAction(context: Context, flags: Flags, argument?: string)
 /** `evaluate MODEL [--against MODEL2] --images DIR --labels FILE`. */
 export function evaluateCommand(io: CliIo): Command {
   const command = modelOption(new Command('evaluate'))
+    .summary('measure accuracy, and how close two models are')
     .description(
       'Measure how often a model is right on images that lie in a folder for each class, and how ' +
         'close another model is to it on the same images.',

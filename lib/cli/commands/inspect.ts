@@ -97,6 +97,7 @@ async function inspectAction(context: Context, _: object, given: string): Promis
 export function inspectCommand(io: CliIo): Command {
   return examples(
     new Command('inspect')
+      .summary('say what a model, a table or an engine holds')
       .description('Say what an ONNX model, a calibration table or an engine holds.')
       .argument('<file>', 'file, or the folder of a calibration or a model')
       .action(action<[string], object>(io, inspectAction)),

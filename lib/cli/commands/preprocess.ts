@@ -23,6 +23,7 @@ async function preprocessAction(context: Context, flags: Flags, image: string): 
 /** `preprocess IMAGE --out FILE.png|FILE.npy`. */
 export function preprocessCommand(io: CliIo): Command {
   const command = new Command('preprocess')
+    .summary('write what the model sees of an image')
     .description(
       'Write what the model sees of an image: its pixels after resizing (.png), or the float32 tensor ' +
         '(.npy, for numpy.load).',

@@ -56,6 +56,7 @@ async function quantizeAction(context: Context, flags: Flags, argument?: string)
 /** `quantize MODEL --calibration DIR|FILE --out FILE`. */
 export function quantizeCommand(io: CliIo): Command {
   const command = modelOption(new Command('quantize'))
+    .summary('write the INT8 (Q/DQ) form of a model from a table')
     .description(
       'Write the INT8 form of a model: QuantizeLinear and DequantizeLinear where the target runs ' +
         'int8, from a calibration table. This is INT8 for TensorRT 10 and 11, TensorRT-RTX and ONNX ' +

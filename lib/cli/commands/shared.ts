@@ -4,9 +4,9 @@ import type { BrokenImage } from '../../tasks/index.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../usage.js';
 
-/** Adds the flags that stand in for the first argument: `--model`, which trtexec calls `--onnx`. */
+/** Adds the flag that stands in for the first argument. */
 export function modelOption(command: Command): Command {
-  return command.option('--model <path>', 'the model, in place of the argument; also --onnx');
+  return command.option('--model <path>', 'the model, in place of the argument');
 }
 
 /**
