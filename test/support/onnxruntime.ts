@@ -4,23 +4,31 @@ import {
   TensorProto_DataType as DataType,
   editableCopy,
   encodeModel,
+  floatToHalf,
   graphOf,
+  halfToFloat,
   type OnnxModel,
   ValueInfoProtoSchema,
 } from '../../lib/onnx/index.js';
 import { Random } from './graph-builder.js';
 
 /** An image-like input: smooth, in [0, 1], the same for the same seed. */
-export function randomInput(seed: number, dims: readonly number[]): ort.Tensor {
+export function randomInput(seed: number, dims: readonly number[], half = false): ort.Tensor {
   const random = new Random(seed);
   const size = dims.reduce((product, dim) => product * dim, 1);
   const data = Float32Array.from({ length: size }, () => random.uniform());
+  if (half) return new ort.Tensor('float16', Uint16Array.from(data, floatToHalf), [...dims]);
   return new ort.Tensor('float32', data, [...dims]);
 }
 
 /** Opens a model as a user would: default optimisation, CPU. */
 export function open(model: OnnxModel, options: ort.InferenceSession.SessionOptions = {}) {
   return ort.InferenceSession.create(encodeModel(model), { logSeverityLevel: 3, ...options });
+}
+
+function floats(tensor: ort.Tensor): Float32Array {
+  if (tensor.type !== 'float16') return Float32Array.from(tensor.data as Float32Array);
+  return Float32Array.from(tensor.data as unknown as Uint16Array, halfToFloat);
 }
 
 /** First output of the model for each input, as numbers. */
@@ -33,7 +41,7 @@ export async function outputs(
   const results: Float32Array[] = [];
   for (const input of inputs) {
     const result = await session.run({ [session.inputNames[0]!]: input });
-    results.push(Float32Array.from(result[session.outputNames[0]!]!.data as Float32Array));
+    results.push(floats(result[session.outputNames[0]!]!));
   }
   await session.release();
   return results;
@@ -61,10 +69,10 @@ export async function observeRanges(
   };
   for (const input of inputs) {
     const name = session.inputNames[0]!;
-    observe(name, input.data as Float32Array);
+    observe(name, floats(input));
     const result = await session.run({ [name]: input });
     for (const [output, tensor] of Object.entries(result)) {
-      if (tensor.type === 'float32') observe(output, tensor.data as Float32Array);
+      if (tensor.type.startsWith('float')) observe(output, floats(tensor));
     }
   }
   await session.release();
