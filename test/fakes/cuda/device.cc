@@ -28,6 +28,9 @@ struct State {
   bool initialised = false;
   std::set<CUctx_st*> contexts;
   std::map<int, std::pair<CUctx_st*, int>> primary;  // device → context, references
+  // Destroyed ones are kept: another thread may still have one current, and must get an error for
+  // that and no crash.
+  std::vector<CUctx_st*> retired;
 };
 
 State& state() {
@@ -286,11 +289,10 @@ FAKE_API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
     if (--found->second.second == 0) {
       gone = found->second.first;
       s.contexts.erase(gone);
+      s.retired.push_back(gone);
       s.primary.erase(found);
     }
   }
-  // The object itself is kept: another thread may still have it current, and must get an error
-  // for that and no crash.
   if (gone != nullptr) fake::FreeContext(gone);
   return CUDA_SUCCESS;
 }
@@ -336,6 +338,7 @@ FAKE_API CUresult cuCtxDestroy_v2(CUcontext context) {
     auto& s = state();
     std::lock_guard<std::mutex> lock(s.mutex);
     s.contexts.erase(context);
+    s.retired.push_back(context);
   }
   if (fake::Current() == context) fake::contextStack.pop_back();
   fake::FreeContext(context);
