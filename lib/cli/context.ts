@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import type { LongCallOptions } from '../progress.js';
 import type { CliIo } from './io.js';
+import { missingOption } from './options.js';
 import { type ProgressDisplay, showProgress } from './progress.js';
+import { missingFlag } from './usage.js';
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -99,6 +101,8 @@ export function action<Args extends unknown[], Options>(
 ): (...received: unknown[]) => Promise<void> {
   return async (...received) => {
     const command = received.at(-1) as Command;
+    const missing = missingOption(command);
+    if (missing !== undefined) throw missingFlag(command, missing);
     const options = command.optsWithGlobals<Options & GlobalOptions>();
     const context = new Context(io, options);
     try {

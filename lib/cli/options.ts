@@ -58,10 +58,29 @@ export function sampleOptions(command: Command, fraction: string): Command {
     .option('--stratified', 'take the same part of every class folder');
 }
 
+const REQUIRED = new WeakMap<Command, Option[]>();
+
+/**
+ * Adds an option that must be given. Commander's own check comes before the one for unknown options,
+ * so that a misspelled option would be called missing.
+ */
+export function required(command: Command, flags: string, description: string): Command {
+  const option = new Option(flags, `${description} (required)`);
+  REQUIRED.set(command, [...(REQUIRED.get(command) ?? []), option]);
+  return command.addOption(option);
+}
+
+/** The first required option that was not given, as help shows it: `--out <dir>`. */
+export function missingOption(command: Command): string | undefined {
+  const missing = REQUIRED.get(command)?.find(
+    (option) => command.getOptionValue(option.attributeName()) === undefined,
+  );
+  return missing?.flags;
+}
+
 /** The flags that say which images: `--images --files`. */
 export function imageOptions(command: Command): Command {
-  return command
-    .requiredOption('--images <dir>', 'folder of the images, searched at any depth')
+  return required(command, '--images <dir>', 'folder of the images, searched at any depth')
     .option(
       '--files <list>',
       'file with one path a line, relative to --images, taken in that order in place of the folder',

@@ -3,45 +3,40 @@ import { jsonText } from './context.js';
 import { endedEarly, failureOf, writeFailure } from './failure.js';
 import type { CliIo } from './io.js';
 import { createProgram } from './program.js';
-import { knownFlags, namedCommand, nearest, normalizeFlags, UsageError } from './usage.js';
+import {
+  checkHelpTopic,
+  helpHint,
+  knownFlags,
+  namedCommand,
+  normalizeFlags,
+  pathOf,
+  UsageError,
+  unknownName,
+} from './usage.js';
 
 /** Commander's complaint in our words, with the nearest name that exists. */
 function usageOf(error: CommanderError, program: Command, argv: readonly string[]): UsageError {
   const command = namedCommand(program, argv);
-  const path = pathOf(command);
-  const help = `See \`${path} --help\`.`;
+  const help = helpHint(command);
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? '';
-  const suggest = (choices: readonly string[]) => {
-    const near = nearest(quoted, choices);
-    return near === undefined ? '' : `; did you mean ${near}?`;
-  };
   switch (error.code) {
     case 'commander.unknownOption':
-      return new UsageError(`Unknown option ${quoted}${suggest(knownFlags(command))}`, help);
-    case 'commander.unknownCommand':
-      return new UsageError(
-        `Unknown command ${quoted}${suggest(command.commands.map((one) => one.name()))}`,
-        help,
-      );
+      return unknownName('option', quoted, knownFlags(command), help);
+    case 'commander.unknownCommand': {
+      const names = command.commands.map((one) => one.name());
+      return unknownName('command', quoted, names, help);
+    }
     case 'commander.excessArguments':
-      return new UsageError(`Too many arguments for ${path}`, help);
+      return new UsageError(`Too many arguments for ${pathOf(command)}`, help);
     case 'commander.missingArgument':
       return new UsageError(`Missing argument ${quoted.toUpperCase()}`, help);
-    case 'commander.missingMandatoryOptionValue':
-      return new UsageError(`Missing option ${quoted}`, help);
     case 'commander.optionMissingArgument':
       return new UsageError(`Missing value for ${quoted}`, help);
-    case 'commander.conflictingOption':
-      return new UsageError(`${error.message.replace(/^error: o/, 'O')}`, help);
+    case 'commander.help':
+      return new UsageError(`Missing command after ${pathOf(command)}`, help);
     default:
-      return new UsageError(error.message.replace(/^error: /, ''), help);
+      return new UsageError(error.message.replace(/^error: o/, 'O'), help);
   }
-}
-
-function pathOf(command: Command): string {
-  const names: string[] = [];
-  for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());
-  return names.join(' ');
 }
 
 /**
@@ -69,6 +64,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
   });
   const { argv: normalized, typed } = normalizeFlags(program, argv);
   try {
+    checkHelpTopic(program, normalized);
     await program.parseAsync(normalized, { from: 'user' });
     return 0;
   } catch (error) {

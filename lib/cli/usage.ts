@@ -22,6 +22,23 @@ export function wrongValue(flag: string, what: string, value: string): UsageErro
   return new UsageError(`Expected ${what} for ${flag} but received ${received(value)}`);
 }
 
+/** `tensorrt-node dataset list`: a command with those it stands under. */
+export function pathOf(command: Command): string {
+  const names: string[] = [];
+  for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());
+  return names.join(' ');
+}
+
+/** Where a user finds how a command is used. */
+export function helpHint(command: Command): string {
+  return `See \`${pathOf(command)} --help\`.`;
+}
+
+/** The error for a required option that was not given. */
+export function missingFlag(command: Command, flags: string): UsageError {
+  return new UsageError(`Missing option ${flags}`, helpHint(command));
+}
+
 /** Letters that two spellings of an option share: `--saveEngine` and `--save-engine`. */
 function squash(name: string): string {
   return name.replaceAll('-', '').toLowerCase();
@@ -80,6 +97,33 @@ export function normalizeFlags(
     return `${flag}${match[2] ?? ''}`;
   });
   return { argv: result, typed };
+}
+
+/**
+ * Commander shows the whole help for `help NAME` when NAME is no command; here it is an error.
+ *
+ * @param program The program.
+ * @param argv Arguments.
+ */
+export function checkHelpTopic(program: Command, argv: readonly string[]): void {
+  const words = argv.filter((argument) => !argument.startsWith('-'));
+  const topic = words.indexOf('help') === 0 ? words[1] : undefined;
+  if (topic === undefined || topic === 'help') return;
+  const names = program.commands.map((command) => command.name());
+  if (!names.includes(topic)) throw unknownName('command', topic, names, helpHint(program));
+}
+
+/** The error for a name that does not exist, with the nearest that does. */
+export function unknownName(
+  what: string,
+  typed: string,
+  choices: readonly string[],
+  remedy: string,
+): UsageError {
+  const word = typed.replace(/=.*/s, '');
+  const near = nearest(word, choices);
+  const suggestion = near === undefined ? '' : `; did you mean ${near}?`;
+  return new UsageError(`Unknown ${what} ${word}${suggestion}`, remedy);
 }
 
 /** Edits (insert, delete, replace, swap of neighbours) between two words. */

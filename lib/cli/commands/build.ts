@@ -11,7 +11,7 @@ import { FAMILIES, type Family } from '../../runtime/index.js';
 import { buildFile } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
-import { examples } from '../options.js';
+import { examples, required } from '../options.js';
 import { choiceValue, integerValue } from '../values.js';
 import { modelOf, modelOption, writtenText } from './shared.js';
 
@@ -95,8 +95,8 @@ export function buildCommand(io: CliIo): Command {
         'libraries no GPU is needed.',
     )
     .argument('[model]', 'ONNX model, or a folder that holds one')
-    .option('--onnx <path>', "the model, by trtexec's name for the flag")
-    .requiredOption('--save-engine <file>', 'path of the engine')
+    .option('--onnx <path>', "the model, by trtexec's name for the flag");
+  required(command, '--save-engine <file>', 'path of the engine')
     .option('--compute-capabilities <list>', 'GPUs to build for, such as 80,89,120')
     .option('--min-shapes <shapes>', 'smallest shapes of dynamic inputs: name:1x3x224x224')
     .option('--opt-shapes <shapes>', 'shapes to tune for')

@@ -16,6 +16,7 @@ import {
   type RecipeFlags,
   recipeOf,
   recipeOptions,
+  required,
   sampleOptions,
 } from '../options.js';
 import { choiceValue, integerValue } from '../values.js';
@@ -81,7 +82,8 @@ export function calibrateCommand(io: CliIo): Command {
         'table (calibration.cache, .flatbuffers, .json) with its provenance.',
     )
     .argument('[model]', 'ONNX model, or a folder that holds one');
-  imageOptions(modelOption(command)).requiredOption('--out <dir>', 'folder for the table');
+  imageOptions(modelOption(command));
+  required(command, '--out <dir>', 'folder for the table');
   sampleOptions(command, `default: ${DEFAULT_FRACTION}, or all of --files`);
   recipeOptions(command);
   batchOptions(command)

@@ -3,7 +3,7 @@ import { convertTable, TABLE_STYLES, type TableStyle } from '../../calibration/i
 import { formatCount } from '../../report/index.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
-import { examples } from '../options.js';
+import { examples, required } from '../options.js';
 import { choiceValue } from '../values.js';
 import { writtenText } from './shared.js';
 
@@ -28,8 +28,8 @@ export function convertCommand(io: CliIo): Command {
     .description(
       'Read a calibration table of any format and write calibration.cache, .flatbuffers and .json.',
     )
-    .argument('<in>', "table: one of ONNX Runtime's three files, TensorRT's cache, or a folder")
-    .requiredOption('--out <dir>', 'folder for the files')
+    .argument('<in>', "table: one of ONNX Runtime's three files, TensorRT's cache, or a folder");
+  required(command, '--out <dir>', 'folder for the files')
     .option(
       '--style <style>',
       'exact: the right values, newest layout; onnxruntime-1.20 and onnxruntime-1.12: the files of ' +

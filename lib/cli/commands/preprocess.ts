@@ -3,7 +3,7 @@ import { formatNumber } from '../../report/index.js';
 import { preprocessFile } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
-import { examples, type RecipeFlags, recipeOf, recipeOptions } from '../options.js';
+import { examples, type RecipeFlags, recipeOf, recipeOptions, required } from '../options.js';
 
 interface Flags extends RecipeFlags {
   out: string;
@@ -28,8 +28,8 @@ export function preprocessCommand(io: CliIo): Command {
       'Write what the model sees of an image: its pixels after resizing (.png), or the float32 tensor ' +
         '(.npy, for numpy.load).',
     )
-    .argument('<image>', 'path or http(s) address')
-    .requiredOption('--out <file>', 'FILE.png or FILE.npy');
+    .argument('<image>', 'path or http(s) address');
+  required(command, '--out <file>', 'FILE.png or FILE.npy');
   recipeOptions(command).action(action<[string], Flags>(io, preprocessAction));
   return examples(command, [
     'preprocess cat.jpg --size 288 --divisor 32 --out seen.png',

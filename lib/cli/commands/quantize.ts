@@ -4,7 +4,7 @@ import { quantizationText } from '../../report/index.js';
 import { quantizeFile } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
-import { examples } from '../options.js';
+import { examples, required } from '../options.js';
 import { UsageError } from '../usage.js';
 import { choiceValue, listValue } from '../values.js';
 import { modelOf, modelOption, writtenText } from './shared.js';
@@ -62,9 +62,9 @@ export function quantizeCommand(io: CliIo): Command {
         'int8, from a calibration table. This is INT8 for TensorRT 10 and 11, TensorRT-RTX and ONNX ' +
         'Runtime. The recipe of the calibration is kept beside the model.',
     )
-    .argument('[model]', 'ONNX model, or a folder that holds one')
-    .requiredOption('--calibration <dir|file>', 'calibration folder, or a table of any format')
-    .requiredOption('--out <file>', 'path of the quantized model')
+    .argument('[model]', 'ONNX model, or a folder that holds one');
+  required(command, '--calibration <dir|file>', 'calibration folder, or a table of any format');
+  required(command, '--out <file>', 'path of the quantized model')
     .option(
       '--target <name>',
       `what will run the model: ${QUANTIZATION_TARGETS.join(', ')}`,
