@@ -39,6 +39,34 @@ export interface PlanarOptions {
   bgr: boolean;
 }
 
+/** Weights of one axis in units of 2⁻²²: output `i` is a sum of `size[i]` inputs from `first[i]` on. */
+export interface ResampleAxis {
+  /** First input of each output. */
+  readonly first: Int32Array;
+  /** Number of inputs of each output. */
+  readonly size: Int32Array;
+  /** `stride` weights for each output. */
+  readonly weights: Int32Array;
+  /** Distance between the weights of two outputs. */
+  readonly stride: number;
+}
+
+/** Which part of a resized image is wanted, and the weights of the axes whose size changes. */
+export interface ResamplePlan {
+  /** First column of the resized image that is kept. */
+  left: number;
+  /** First row of the resized image that is kept. */
+  top: number;
+  /** Number of columns that are kept. */
+  keptWidth: number;
+  /** Number of rows that are kept. */
+  keptHeight: number;
+  /** Weights of the columns; absent when the width stays. */
+  across?: ResampleAxis;
+  /** Weights of the rows; absent when the height stays. */
+  down?: ResampleAxis;
+}
+
 /** base.node: what needs no NVIDIA header. */
 export interface BaseBinding {
   /**
@@ -53,6 +81,19 @@ export interface BaseBinding {
     pixels: number,
     options: PlanarOptions,
   ): void;
+  /**
+   * Resizes interleaved RGB on libuv's pool into `target`, to the bytes that Pillow gives. None of the
+   * arrays may be changed until the promise settles.
+   *
+   * @throws RangeError when the plan does not lie within the arrays.
+   */
+  resample(
+    source: Uint8Array,
+    width: number,
+    height: number,
+    target: Uint8Array,
+    plan: ResamplePlan,
+  ): Promise<void>;
   /** GPUs; empty without a driver. */
   devices(): DeviceInfo[];
   /** The CUDA version of the driver, `12040` for 12.4; undefined without a driver. */

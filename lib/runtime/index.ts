@@ -14,6 +14,8 @@ export type {
   NetworkDescription,
   ParserError,
   PlanarOptions,
+  ResampleAxis,
+  ResamplePlan,
   TensorDescription,
 } from './binding.js';
 export { FAMILIES } from './binding.js';

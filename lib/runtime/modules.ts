@@ -78,12 +78,11 @@ let base: BaseBinding | undefined;
 /** base.node, or undefined when it is not built. */
 export function baseBinding(): BaseBinding | undefined {
   if (base !== undefined) return base;
-  const native = load('base').binding as
-    | Pick<BaseBinding, 'interleavedToPlanar' | 'queryDriver' | 'libraryVersion'>
-    | undefined;
+  const native = load('base').binding as Omit<BaseBinding, 'devices' | 'driverVersion'> | undefined;
   if (native === undefined) return undefined;
   base = {
     interleavedToPlanar: native.interleavedToPlanar,
+    resample: native.resample,
     queryDriver: native.queryDriver,
     libraryVersion: native.libraryVersion,
     devices: () => native.queryDriver().devices,

@@ -62,6 +62,11 @@ export interface OnnxRuntimeOptions {
   graphOptimizationLevel?: 'disabled' | 'basic' | 'extended' | 'all';
   /** Folder of a model's external data, for a model that is given as bytes. */
   externalDataFolder?: string;
+  /**
+   * Let ONNX Runtime's threads sleep between runs. By default they go on spinning for a while, in
+   * the hope of another run, which takes processors from whoever prepares the next input.
+   */
+  sleepBetweenRuns?: boolean;
 }
 
 /** ONNX Runtime prints its errors to stderr; they come in ours here, so it is told not to. */
@@ -71,19 +76,18 @@ const FATAL_ONLY = 4;
 export function onnxRuntimeSessionOptions(
   options: OnnxRuntimeOptions = {},
 ): Ort.InferenceSession.SessionOptions {
-  const { threads, graphOptimizationLevel = 'all', externalDataFolder } = options;
+  const { threads, graphOptimizationLevel = 'all' } = options;
+  const session: Record<string, string> = {};
+  if (options.externalDataFolder !== undefined) {
+    session.model_external_initializers_file_folder_path = options.externalDataFolder;
+  }
+  if (options.sleepBetweenRuns === true) session.force_spinning_stop = '1';
   return {
     executionProviders: ['cpu'],
     graphOptimizationLevel,
     logSeverityLevel: FATAL_ONLY,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    ...(externalDataFolder === undefined
-      ? {}
-      : {
-          extra: {
-            session: { model_external_initializers_file_folder_path: externalDataFolder },
-          },
-        }),
+    ...(Object.keys(session).length === 0 ? {} : { extra: { session } }),
   };
 }
 

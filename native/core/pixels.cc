@@ -2,14 +2,11 @@
 
 #include <utility>
 
-// The compiler vectorises the loop below (CMakeLists.txt gives this file -O3); where the loader can
-// choose, a second version for AVX2 is built. Both give the same bits: division and subtraction are
-// correctly rounded, and -ffp-contract=off keeps the compiler from joining them.
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(TRTN_SANITIZE)
-#define TRTN_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define TRTN_CLONES
-#endif
+#include "core/clones.h"
+
+// The compiler vectorises the loop below (CMakeLists.txt gives this file -O3). SSE2 and AVX2 give the
+// same bits: division and subtraction are correctly rounded, and -ffp-contract=off keeps the compiler
+// from joining them.
 
 namespace trtn {
 namespace {

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/library_version.h"
 #include "core/pixels.h"
+#include "node/resample_worker.h"
 
 namespace trtn {
 namespace {
@@ -104,6 +105,7 @@ Napi::Value LibraryVersionOfPath(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("interleavedToPlanar", Napi::Function::New<Planar>(env));
+  exports.Set("resample", Napi::Function::New<StartResample>(env));
   exports.Set("queryDriver", Napi::Function::New<Devices>(env));
   exports.Set("libraryVersion", Napi::Function::New<LibraryVersionOfPath>(env));
   return exports;

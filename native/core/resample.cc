@@ -1,0 +1,110 @@
+#include "core/resample.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "core/clones.h"
+
+namespace trtn {
+namespace {
+
+constexpr int kPrecisionBits = 22;
+constexpr uint32_t kHalf = 1U << (kPrecisionBits - 1);
+constexpr size_t kChannels = 3;
+
+// Sums are kept unsigned, so that weights of any origin wrap as JavaScript's do and never overflow.
+inline uint8_t Round(uint32_t sum) {
+  return static_cast<uint8_t>(
+      std::clamp(static_cast<int32_t>(sum) >> kPrecisionBits, int32_t{0}, int32_t{255}));
+}
+
+bool AxisIsValid(const Axis& axis, size_t inputs, size_t from, size_t count) {
+  if (!axis.used()) return from + count <= inputs;
+  if (from + count > axis.outputs) return false;
+  for (size_t i = from; i < from + count; ++i) {
+    if (axis.first[i] < 0 || axis.size[i] <= 0) return false;
+    const auto first = static_cast<size_t>(axis.first[i]);
+    const auto size = static_cast<size_t>(axis.size[i]);
+    if (size > axis.stride || first + size > inputs) return false;
+  }
+  return true;
+}
+
+void RowAcross(const uint8_t* row, const Axis& axis, size_t left, size_t count, uint8_t* target) {
+  for (size_t x = left; x < left + count; ++x) {
+    const uint8_t* pixel = row + static_cast<size_t>(axis.first[x]) * kChannels;
+    const int32_t* weight = axis.weights + x * axis.stride;
+    uint32_t r = kHalf;
+    uint32_t g = kHalf;
+    uint32_t b = kHalf;
+    for (int32_t k = 0; k < axis.size[x]; ++k) {
+      const auto w = static_cast<uint32_t>(weight[k]);
+      r += pixel[0] * w;
+      g += pixel[1] * w;
+      b += pixel[2] * w;
+      pixel += kChannels;
+    }
+    *target++ = Round(r);
+    *target++ = Round(g);
+    *target++ = Round(b);
+  }
+}
+
+TRTN_CLONES void AddRow(const uint8_t* __restrict row, uint32_t weight, size_t values,
+                        uint32_t* __restrict sums) {
+  for (size_t i = 0; i < values; ++i) sums[i] += row[i] * weight;
+}
+
+TRTN_CLONES void RoundRow(const uint32_t* __restrict sums, size_t values,
+                          uint8_t* __restrict target) {
+  for (size_t i = 0; i < values; ++i) target[i] = Round(sums[i]);
+}
+
+}  // namespace
+
+bool IsValid(const ResamplePlan& plan) {
+  return plan.kept_width > 0 && plan.kept_height > 0 &&
+         AxisIsValid(plan.across, plan.width, plan.left, plan.kept_width) &&
+         AxisIsValid(plan.down, plan.height, plan.top, plan.kept_height);
+}
+
+void Resample(const ResamplePlan& plan) {
+  const size_t pitch = plan.kept_width * kChannels;
+  const size_t last = plan.top + plan.kept_height - 1;
+  const size_t first_row =
+      plan.down.used() ? static_cast<size_t>(plan.down.first[plan.top]) : plan.top;
+  const size_t end_row =
+      plan.down.used() ? static_cast<size_t>(plan.down.first[last] + plan.down.size[last])
+                       : plan.top + plan.kept_height;
+
+  // Without a vertical pass the rows are the result.
+  std::vector<uint8_t> buffer(plan.down.used() ? (end_row - first_row) * pitch : 0);
+  uint8_t* const rows = plan.down.used() ? buffer.data() : plan.target;
+  for (size_t y = first_row; y < end_row; ++y) {
+    const uint8_t* source = plan.source + y * plan.width * kChannels;
+    uint8_t* row = rows + (y - first_row) * pitch;
+    if (plan.across.used()) {
+      RowAcross(source, plan.across, plan.left, plan.kept_width, row);
+    } else {
+      std::memcpy(row, source + plan.left * kChannels, pitch);
+    }
+  }
+  if (!plan.down.used()) return;
+
+  std::vector<uint32_t> sums(pitch);
+  for (size_t y = 0; y < plan.kept_height; ++y) {
+    const size_t output = plan.top + y;
+    const auto first = static_cast<size_t>(plan.down.first[output]) - first_row;
+    std::fill(sums.begin(), sums.end(), kHalf);
+    for (int32_t k = 0; k < plan.down.size[output]; ++k) {
+      const auto index = static_cast<size_t>(k);
+      AddRow(rows + (first + index) * pitch,
+             static_cast<uint32_t>(plan.down.weights[output * plan.down.stride + index]), pitch,
+             sums.data());
+    }
+    RoundRow(sums.data(), pitch, plan.target + y * pitch);
+  }
+}
+
+}  // namespace trtn
