@@ -18,6 +18,8 @@ export const ERROR_CODES = {
   ENGINE_INVALID: 'A file is not a TensorRT engine, or not the one that its manifest describes.',
   PROFILE_INVALID: 'An optimization profile is missing or does not fit the model.',
   TARGET_UNSUPPORTED: 'The build target is not supported by the TensorRT library in use.',
+  OUT_OF_MEMORY: 'The memory of the GPU is exhausted.',
+  QUEUE_FULL: 'More runs wait than the session allows.',
   INFERENCE_FAILED: 'A run of the model failed.',
   SESSION_RELEASED: 'The session was used after it was released.',
   IMAGE_INVALID: 'An image cannot be read or decoded.',

@@ -1,0 +1,399 @@
+import { expected } from '../../arguments.js';
+import { TensorRTError } from '../../errors.js';
+import { chooseLibrary, requireFamily } from '../../runtime/index.js';
+import { Tensor, type TensorType } from '../../tensor.js';
+import type { ModelSession, RunOptions, ValueMetadata } from '../model-session.js';
+import type {
+  NativeEngineInfo,
+  NativeLoopResult,
+  NativeSession,
+  NativeShapes,
+  NativeTensor,
+  SessionBinding,
+} from './binding.js';
+import { errorOf, thrownBy } from './failures.js';
+import { type LoopOptions, type LoopTimes, nativeLoopOptions } from './loop.js';
+import { DeviceTensor, PinnedTensor } from './memory.js';
+import { type EngineSource, type InferenceSessionOptions, nativeOptions } from './options.js';
+import { PendingWork } from './pending.js';
+import { metadataOf, outputArray, type RunPlan, RunPlans } from './plans.js';
+import type { AnyTensor, Feeds, Fetches, Outputs } from './types.js';
+
+/** The shapes that one optimization profile takes, by input. */
+export type ProfileShapes = Readonly<
+  Record<string, { min: readonly number[]; opt: readonly number[]; max: readonly number[] }>
+>;
+
+/** Memory that a session holds, in bytes. */
+export interface SessionMemory {
+  /** Of the GPU: the engine's weights, as the driver's free memory changed when it was loaded. */
+  engineBytes: number;
+  /** Of the GPU: scratch memory, inputs and outputs of all contexts. */
+  deviceBytes: number;
+  /** Of the CPU, page-locked: what inputs and outputs in ordinary memory pass through. */
+  stagingBytes: number;
+  /** Of the CPU, page-locked: all pinned tensors of this process. */
+  pinnedBytes: number;
+  /** TensorRT's execution contexts: one a context and kind of shapes. */
+  executionContexts: number;
+  /** Free and total memory of the GPU, over all processes. */
+  gpuFreeBytes: number;
+  /** See `gpuFreeBytes`. */
+  gpuTotalBytes: number;
+}
+
+interface Prepared {
+  inputs: NativeTensor[];
+  outputs: (NativeTensor | undefined)[];
+  results: Outputs;
+}
+
+function released(): TensorRTError {
+  return new TensorRTError('SESSION_RELEASED', 'The session was released before this run', {
+    remedy: 'Open a new session, or release this one after its last run.',
+  });
+}
+
+function nativeTensor(tensor: AnyTensor): NativeTensor {
+  return tensor instanceof DeviceTensor ? tensor.memory : tensor.data;
+}
+
+/**
+ * A TensorRT engine, ready to run on a GPU. Runs wait in one queue, first in, first out, and are done by
+ * native threads, one a context: the event loop stays free.
+ *
+ * Arrays that a run reads or writes must be left alone, and not be transferred or resized, until the
+ * run has settled; after an abort until the session's next `release` at the latest.
+ */
+export class InferenceSession implements ModelSession {
+  /** @inheritdoc */
+  readonly inputs: readonly ValueMetadata[];
+  /** @inheritdoc */
+  readonly outputs: readonly ValueMetadata[];
+  /** @inheritdoc */
+  readonly provider = 'tensorrt';
+  /** Number of the GPU. */
+  readonly deviceId: number;
+  /** Version of the TensorRT library, for example `8.6.1`. */
+  readonly libraryVersion: string;
+  /** What each optimization profile takes; empty when no shape is dynamic. */
+  readonly profiles: readonly ProfileShapes[];
+  readonly #binding: SessionBinding;
+  readonly #native: NativeSession;
+  readonly #pending: PendingWork;
+  readonly #plans: RunPlans;
+  readonly #graph: boolean;
+  #preparing = 0;
+  #released: Promise<void> | undefined;
+  #idle: (() => void) | undefined;
+
+  private constructor(
+    binding: SessionBinding,
+    native: NativeSession,
+    engine: NativeEngineInfo,
+    options: InferenceSessionOptions,
+  ) {
+    this.#binding = binding;
+    this.#native = native;
+    this.#pending = new PendingWork(native);
+    this.inputs = engine.inputs.map(metadataOf);
+    this.outputs = engine.outputs.map(metadataOf);
+    this.deviceId = options.deviceId ?? 0;
+    this.libraryVersion = engine.libraryVersion;
+    this.profiles = profilesOf(engine);
+    this.#graph = options.enableGraphCapture ?? true;
+    this.#plans = new RunPlans(this.inputs, this.outputs);
+    if (engine.shapes !== undefined) this.#plans.add(engine.shapes);
+  }
+
+  /**
+   * Loads an engine: reads and deserialises the plan, allocates its contexts and, unless shapes are
+   * dynamic, runs it once so that the graphs are captured. All of it off the event loop.
+   *
+   * @param engine Path of a plan, its bytes, or what `buildEngine` returned. Run only plans of your
+   *   own: a plan is code.
+   * @param options GPU, contexts, graphs, waiting; which TensorRT library.
+   * @throws TypeError, RangeError for wrong options.
+   * @throws TensorRTError `FILE_NOT_FOUND`, `ENGINE_INVALID`, `MODEL_UNSUPPORTED`,
+   *   `PROFILE_INVALID`, `DEVICE_NOT_FOUND`, `OUT_OF_MEMORY`, `LIBRARY_NOT_FOUND`,
+   *   `LIBRARY_INCOMPATIBLE`, `MODULE_MISSING`.
+   */
+  static async create(
+    engine: EngineSource,
+    options: InferenceSessionOptions = {},
+  ): Promise<InferenceSession> {
+    const checked = nativeOptions(engine, options);
+    const library = await chooseLibrary(options);
+    const binding = requireFamily(library.family) as unknown as SessionBinding;
+    const { inferLibrary } = library;
+    const outcome = await binding.openSession({ ...checked, inferLibrary });
+    if (outcome.failure !== undefined) throw errorOf(outcome.failure);
+    return new InferenceSession(binding, outcome.session!, outcome.engine!, options);
+  }
+
+  /**
+   * Runs the engine once. The promise settles when the outputs are in place.
+   *
+   * @param feeds A tensor for every input, in the memory of the CPU, pinned, or of the GPU.
+   * @param fetches Names of the outputs that are wanted, or tensors to write them into; all by default.
+   * @param options With a signal, a queued run is taken out of the queue; one under way rejects at once
+   *   and its result is dropped, though its arrays are in use until it is over.
+   * @returns The outputs by name.
+   * @throws TypeError, RangeError for tensors that do not fit.
+   * @throws TensorRTError `INFERENCE_FAILED`, `OUT_OF_MEMORY`, `PROFILE_INVALID`,
+   *   `MODEL_UNSUPPORTED`, `QUEUE_FULL`, `SESSION_RELEASED`.
+   */
+  run(
+    feeds: Feeds,
+    fetches?: readonly string[],
+    options?: RunOptions,
+  ): Promise<Record<string, Tensor>>;
+  run(feeds: Feeds, fetches?: Fetches, options?: RunOptions): Promise<Outputs>;
+  run(feeds: Feeds, fetches?: Fetches, options?: RunOptions): Promise<Outputs> {
+    try {
+      if (this.#released !== undefined) throw released();
+      const plan = this.#plans.find(feeds);
+      if (plan !== undefined) return this.#submit(plan, feeds, fetches, options);
+    } catch (error) {
+      return Promise.reject(thrownBy(error));
+    }
+    return this.#prepare(feeds, options, (plan) => this.#submit(plan, feeds, fetches, options));
+  }
+
+  /**
+   * Runs the engine once on the calling thread, which waits: lower latency than `run`, and nothing else
+   * happens in JavaScript meanwhile.
+   *
+   * @param feeds As for `run`.
+   * @param fetches As for `run`.
+   * @returns The outputs by name.
+   * @throws As `run`.
+   */
+  runSync(feeds: Feeds, fetches?: readonly string[]): Record<string, Tensor>;
+  runSync(feeds: Feeds, fetches?: Fetches): Outputs;
+  runSync(feeds: Feeds, fetches?: Fetches): Outputs {
+    if (this.#released !== undefined) throw released();
+    try {
+      const plan =
+        this.#plans.find(feeds) ??
+        this.#plans.add(this.#native.prepareSync(this.#plans.shapesOf(feeds)));
+      const { inputs, outputs, results } = this.#arrange(plan, feeds, fetches);
+      this.#native.runSync(plan.id, inputs, outputs);
+      return results;
+    } catch (error) {
+      throw thrownBy(error);
+    }
+  }
+
+  /**
+   * Goes to a worker and back without any work on the GPU: what a promise from another thread costs at
+   * least on this machine.
+   *
+   * @throws TensorRTError `SESSION_RELEASED`, `QUEUE_FULL`.
+   */
+  ping(): Promise<void> {
+    if (this.#released !== undefined) return Promise.reject(released());
+    return this.#pending.start<undefined>((id) => this.#native.ping(id), undefined, undefined);
+  }
+
+  /**
+   * Runs over and over in native code, with no JavaScript in between: what the machine can do.
+   *
+   * @param feeds As for `run`.
+   * @param options Transfers, graphs, how long.
+   * @returns Times of every iteration.
+   * @throws As `run`.
+   */
+  loop(feeds: Feeds, options: LoopOptions = {}): Promise<LoopTimes> {
+    const submit = (plan: RunPlan): Promise<LoopTimes> => {
+      const work = this.#arrange(plan, feeds, undefined);
+      const native = nativeLoopOptions(options);
+      return this.#pending.start<NativeLoopResult>(
+        (id) => this.#native.loop(id, plan.id, work.inputs, work.outputs, native),
+        work,
+        options.signal,
+      );
+    };
+    try {
+      if (this.#released !== undefined) throw released();
+      const plan = this.#plans.find(feeds);
+      return plan === undefined ? this.#prepare(feeds, options, submit) : submit(plan);
+    } catch (error) {
+      return Promise.reject(thrownBy(error));
+    }
+  }
+
+  /**
+   * A tensor in page-locked memory, which a run transfers without a copy on the CPU. Its elements are
+   * zero. Dispose it when it is no longer needed: page-locked memory is scarce.
+   *
+   * @param type Element type.
+   * @param dims Extent of each dimension.
+   * @throws TensorRTError `OUT_OF_MEMORY`, `INFERENCE_FAILED`.
+   */
+  createPinnedTensor<T extends TensorType>(type: T, dims: readonly number[]): PinnedTensor<T> {
+    return PinnedTensor.allocate(this.#binding, this.deviceId, type, dims);
+  }
+
+  /**
+   * A tensor in the memory of the GPU, for chaining engines without copies. Its elements are undefined.
+   * Dispose it when it is no longer needed.
+   *
+   * @param type Element type.
+   * @param dims Extent of each dimension.
+   * @throws TensorRTError `OUT_OF_MEMORY`, `INFERENCE_FAILED`.
+   */
+  createDeviceTensor<T extends TensorType>(type: T, dims: readonly number[]): DeviceTensor<T> {
+    return DeviceTensor.allocate(this.#binding, this.deviceId, type, dims);
+  }
+
+  /**
+   * The memory that the session holds.
+   *
+   * @throws TensorRTError `SESSION_RELEASED`, `INFERENCE_FAILED`.
+   */
+  memory(): SessionMemory {
+    const { graphProblem: _, ...memory } = this.#query();
+    return memory;
+  }
+
+  /**
+   * Whether runs are launched as CUDA graphs, and if not although they should be, why. Known after the
+   * first run of each kind of shapes.
+   *
+   * @throws TensorRTError `SESSION_RELEASED`, `INFERENCE_FAILED`.
+   */
+  graphCapture(): { enabled: boolean; problem?: string } {
+    const { graphProblem } = this.#query();
+    if (graphProblem === '') return { enabled: this.#graph };
+    return { enabled: false, problem: graphProblem };
+  }
+
+  /** Waits for runs in flight, then frees everything. Any later run is refused; may be repeated. */
+  release(): Promise<void> {
+    this.#released ??= this.#close();
+    return this.#released;
+  }
+
+  /** {@link InferenceSession.release}. */
+  dispose(): Promise<void> {
+    return this.release();
+  }
+
+  /** {@link InferenceSession.release}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  async #close(): Promise<void> {
+    // Those whose shapes are being prepared have not handed in their run yet.
+    if (this.#preparing > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    await this.#pending.empty();
+    await this.#native.close();
+  }
+
+  #query() {
+    if (this.#released !== undefined) throw released();
+    try {
+      return this.#native.memory();
+    } catch (error) {
+      throw thrownBy(error);
+    }
+  }
+
+  /** Lets a worker find out about shapes that are new, then goes on. */
+  async #prepare<T>(
+    feeds: Feeds,
+    { signal }: RunOptions = {},
+    next: (plan: RunPlan) => Promise<T>,
+  ): Promise<T> {
+    this.#preparing += 1;
+    let result: Promise<T>;
+    try {
+      const shapes = await this.#pending.start<NativeShapes>(
+        (id) => this.#native.prepare(id, this.#plans.shapesOf(feeds)),
+        undefined,
+        signal,
+      );
+      result = next(this.#plans.add(shapes));
+    } catch (error) {
+      throw thrownBy(error);
+    } finally {
+      this.#preparing -= 1;
+      if (this.#preparing === 0) this.#idle?.();
+    }
+    return result;
+  }
+
+  #submit(
+    plan: RunPlan,
+    feeds: Feeds,
+    fetches: Fetches | undefined,
+    options: RunOptions | undefined,
+  ): Promise<Outputs> {
+    const work = this.#arrange(plan, feeds, fetches);
+    return this.#pending
+      .start<undefined>(
+        (id) => this.#native.run(id, plan.id, work.inputs, work.outputs),
+        [work, feeds],
+        options?.signal,
+      )
+      .then(() => work.results);
+  }
+
+  /** Puts the tensors in the engine's order and makes those that are missing. */
+  #arrange(plan: RunPlan, feeds: Feeds, fetches: Fetches | undefined): Prepared {
+    const inputs: NativeTensor[] = [];
+    for (const { name } of this.inputs) inputs.push(nativeTensor(feeds[name]!));
+    const wanted = this.#wanted(plan, fetches);
+    const outputs: (NativeTensor | undefined)[] = [];
+    const results: Record<string, AnyTensor> = {};
+    for (const output of plan.outputs) {
+      const given = wanted === undefined ? null : wanted.get(output.name);
+      if (given === undefined) {
+        outputs.push(undefined);
+        continue;
+      }
+      const { name, type, dims, length } = output;
+      const tensor = given ?? new Tensor(type, outputArray(type, length), dims);
+      outputs.push(nativeTensor(tensor));
+      results[name] = tensor;
+    }
+    return { inputs, outputs, results };
+  }
+
+  /** The outputs that are wanted, each with the tensor to write into or null; undefined means all. */
+  #wanted(plan: RunPlan, fetches: Fetches | undefined): Map<string, AnyTensor | null> | undefined {
+    if (fetches === undefined) return undefined;
+    const entries: [string, AnyTensor | null][] = Array.isArray(fetches)
+      ? fetches.map((name): [string, null] => [name, null])
+      : Object.entries(fetches as Record<string, AnyTensor | null>);
+    if (entries.length === 0) throw expected('fetches', 'names of outputs', fetches);
+    for (const [name, tensor] of entries) {
+      const output = plan.outputs.find((candidate) => candidate.name === name);
+      if (output === undefined) {
+        const names = plan.outputs.map((candidate) => JSON.stringify(candidate.name)).join(', ');
+        throw new TypeError(
+          `Expected names among the outputs ${names} for fetches but received ${JSON.stringify(name)}`,
+        );
+      }
+      if (tensor === null) continue;
+      const dims = tensor?.dims;
+      if (tensor?.type !== output.type || String(dims) !== String(output.dims)) {
+        throw new TypeError(
+          `Expected a tensor ${output.type} [${output.dims.join(', ')}] for output ` +
+            `${JSON.stringify(name)} but received ${tensor?.type} [${dims?.join(', ')}]`,
+        );
+      }
+    }
+    return new Map(entries);
+  }
+}
+
+function profilesOf(engine: NativeEngineInfo): ProfileShapes[] {
+  const dynamic = engine.inputs.filter(({ profiles }) => profiles.length > 0);
+  if (dynamic.length === 0) return [];
+  return Array.from({ length: engine.profiles }, (_, index) =>
+    Object.fromEntries(dynamic.map(({ name, profiles }) => [name, profiles[index]!])),
+  );
+}

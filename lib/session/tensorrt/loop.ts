@@ -1,0 +1,46 @@
+import { number, oneOf } from '../../arguments.js';
+import type { NativeLoopOptions, NativeLoopResult } from './binding.js';
+
+/** Options of `InferenceSession.loop`. */
+export interface LoopOptions {
+  /**
+   * What moves in every iteration: nothing (`none`), pinned memory to the GPU and back (`pinned`), or
+   * the feeds' own memory as in `run` (`memory`, the default).
+   */
+  transfers?: 'none' | 'pinned' | 'memory';
+  /** Launch CUDA graphs; on by default. */
+  graph?: boolean;
+  /** Poll the GPU instead of leaving the wait to the driver; off by default. */
+  spin?: boolean;
+  /** Time upload, computation and download on the GPU; costs a few microseconds an iteration. */
+  events?: boolean;
+  /** Iterations at least; 10 by default. */
+  iterations?: number;
+  /** Seconds at least; 0 by default. */
+  duration?: number;
+  /** Seconds of iterations before those that count; 0.2 by default. */
+  warmUp?: number;
+  /** Takes the loop out of the queue, or drops its result. */
+  signal?: AbortSignal;
+}
+
+/** Times in milliseconds, one an iteration; the stages are empty without `events`. */
+export type LoopTimes = NativeLoopResult;
+
+/**
+ * Checks the options of a loop.
+ *
+ * @throws TypeError, RangeError.
+ */
+export function nativeLoopOptions(options: LoopOptions): NativeLoopOptions {
+  const positive = (value: number) => value >= 0;
+  return {
+    transfers: oneOf('transfers', options.transfers ?? 'memory', ['none', 'pinned', 'memory']),
+    graph: options.graph ?? true,
+    spin: options.spin ?? false,
+    events: options.events ?? false,
+    iterations: number('iterations', options.iterations ?? 10, 'a positive number', (n) => n >= 1),
+    seconds: number('duration', options.duration ?? 0, 'seconds, at least 0', positive),
+    warmUpSeconds: number('warmUp', options.warmUp ?? 0.2, 'seconds, at least 0', positive),
+  };
+}

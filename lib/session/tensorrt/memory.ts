@@ -1,0 +1,179 @@
+import { integer } from '../../arguments.js';
+import { TensorRTError } from '../../errors.js';
+import { TENSOR_ARRAYS, Tensor, type TensorData, type TensorType } from '../../tensor.js';
+import type { NativeDeviceMemory, SessionBinding } from './binding.js';
+import { thrownBy } from './failures.js';
+
+/** Pages that pinning rounds to, at both ends. */
+const PAGE_BYTES = 4096;
+
+/** The number of elements of a shape. */
+export function elementsOf(dims: readonly number[]): number {
+  return dims.reduce((product, dim) => product * integer('dims', dim, 0), 1);
+}
+
+/** Calls into the native module with this package's errors. */
+function native<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw thrownBy(error);
+  }
+}
+
+// A pinned tensor that nobody holds any more is unlocked; its buffer must outlive it until then.
+const forgotten = new FinalizationRegistry<() => void>((unpin) => unpin());
+
+/**
+ * A tensor in page-locked memory of the CPU: the GPU copies from and to it by itself, without the
+ * detour over a session's staging memory. The memory is V8's own. Any typed array over the same memory
+ * is as fast.
+ */
+export class PinnedTensor<T extends TensorType = TensorType> extends Tensor<T> {
+  /** Where the data is. */
+  readonly location = 'cpu-pinned';
+  readonly #unpin: () => void;
+
+  private constructor(type: T, data: TensorData<T>, dims: readonly number[], unpin: () => void) {
+    super(type, data, dims);
+    this.#unpin = unpin;
+    forgotten.register(this, unpin, unpin);
+  }
+
+  /** @internal Made by a session: see InferenceSession.createPinnedTensor. */
+  static allocate<T extends TensorType>(
+    binding: SessionBinding,
+    deviceId: number,
+    type: T,
+    dims: readonly number[],
+  ): PinnedTensor<T> {
+    const array = TENSOR_ARRAYS[type];
+    const length = elementsOf(dims);
+    const bytes = Math.max(length * array.BYTES_PER_ELEMENT, 1);
+    const pages = Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+    const buffer = new ArrayBuffer(pages + PAGE_BYTES);
+    const offset = native(() => binding.pin(deviceId, buffer, bytes));
+    let pinned = true;
+    const unpin = (): void => {
+      if (pinned) binding.unpin(buffer);
+      pinned = false;
+    };
+    const data = new array(buffer, offset, length) as TensorData<T>;
+    return new PinnedTensor(type, data, dims, unpin);
+  }
+
+  /** Unlocks the memory once runs in flight are done with it; the data stays readable. */
+  dispose(): void {
+    forgotten.unregister(this.#unpin);
+    this.#unpin();
+  }
+
+  /** {@link PinnedTensor.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * A tensor in the memory of the GPU. As an input it is used where it is, as an output it stays there,
+ * so that one engine's output can be the next one's input without a copy.
+ */
+export class DeviceTensor<T extends TensorType = TensorType> {
+  /** Where the data is. */
+  readonly location = 'gpu-buffer';
+  /** Element type. */
+  readonly type: T;
+  /** Extent of each dimension. */
+  readonly dims: readonly number[];
+  /** Number of the GPU. */
+  readonly deviceId: number;
+  readonly #binding: SessionBinding;
+  #memory: NativeDeviceMemory | undefined;
+
+  private constructor(
+    binding: SessionBinding,
+    memory: NativeDeviceMemory,
+    deviceId: number,
+    type: T,
+    dims: readonly number[],
+  ) {
+    this.#binding = binding;
+    this.#memory = memory;
+    this.deviceId = deviceId;
+    this.type = type;
+    this.dims = dims;
+  }
+
+  /** @internal Made by a session: see InferenceSession.createDeviceTensor. */
+  static allocate<T extends TensorType>(
+    binding: SessionBinding,
+    deviceId: number,
+    type: T,
+    dims: readonly number[],
+  ): DeviceTensor<T> {
+    const bytes = elementsOf(dims) * TENSOR_ARRAYS[type].BYTES_PER_ELEMENT;
+    const memory = native(() => binding.allocateDevice(deviceId, bytes));
+    return new DeviceTensor(binding, memory, deviceId, type, [...dims]);
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return this.dims.reduce((product, dim) => product * dim, 1);
+  }
+
+  /**
+   * The native memory, for a run.
+   *
+   * @internal
+   * @throws TensorRTError `SESSION_RELEASED` after `dispose`.
+   */
+  get memory(): NativeDeviceMemory {
+    if (this.#memory === undefined) {
+      throw new TensorRTError('SESSION_RELEASED', 'A GPU tensor was used after it was disposed', {
+        remedy: 'Dispose it after its last use.',
+      });
+    }
+    return this.#memory;
+  }
+
+  /**
+   * Fills the tensor from an array of the CPU. Blocks until the copy is done.
+   *
+   * @param data Elements, as many as the tensor has.
+   * @throws RangeError for another number of elements; TensorRTError `INFERENCE_FAILED`.
+   */
+  uploadSync(data: TensorData<T>): void {
+    this.#checkLength(data);
+    native(() => this.#binding.copyDevice(this.memory, data, true));
+  }
+
+  /**
+   * The data as a tensor of the CPU. Blocks until the copy is done.
+   *
+   * @throws TensorRTError `INFERENCE_FAILED`.
+   */
+  downloadSync(): Tensor<T> {
+    const data = new TENSOR_ARRAYS[this.type](this.size) as TensorData<T>;
+    native(() => this.#binding.copyDevice(this.memory, data, false));
+    return new Tensor(this.type, data, this.dims);
+  }
+
+  /** Frees the memory once runs in flight are done with it. May be repeated. */
+  dispose(): void {
+    if (this.#memory !== undefined) this.#binding.freeDevice(this.#memory);
+    this.#memory = undefined;
+  }
+
+  /** {@link DeviceTensor.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #checkLength(data: TensorData<T>): void {
+    if (!(data instanceof TENSOR_ARRAYS[this.type]) || data.length !== this.size) {
+      throw new RangeError(
+        `Expected ${this.size} elements of ${this.type} for data but received ${data?.length}`,
+      );
+    }
+  }
+}

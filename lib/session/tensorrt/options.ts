@@ -1,0 +1,69 @@
+import { expected, integer } from '../../arguments.js';
+import type { LibraryOptions } from '../../runtime/index.js';
+import type { NativeOpenOptions } from './binding.js';
+
+/** Options of {@link InferenceSession.create}. */
+export interface InferenceSessionOptions extends LibraryOptions {
+  /** Number of the GPU, 0 by default. */
+  deviceId?: number;
+  /**
+   * Execution contexts, each with a stream and a thread of its own: how many runs may be on the GPU at
+   * once. 1 by default; 2 or 3 overlap upload, computation and download of large batches.
+   */
+  contexts?: number;
+  /** Launch runs as CUDA graphs, captured once for each kind of shapes; on by default. */
+  enableGraphCapture?: boolean;
+  /** Poll for work and for the GPU instead of sleeping: a core for each context, lower latency. */
+  spinWait?: boolean;
+  /** How long an idle worker polls for work before it sleeps, in microseconds; 50 by default. */
+  spinMicroseconds?: number;
+  /** Optimization profile for all runs; by default each run takes the first that fits its shapes. */
+  profile?: number;
+  /** Runs that may wait at once, 1024 by default; further ones are refused with `QUEUE_FULL`. */
+  maxQueued?: number;
+  /** Run an engine without dynamic shapes once on opening, so that no real run is the slow first one. */
+  warmUp?: boolean;
+}
+
+/** What a session can be made from. */
+export type EngineSource = string | Uint8Array | { readonly plan: Uint8Array };
+
+function flag(option: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value !== 'boolean') throw expected(option, 'a boolean', value);
+  return value;
+}
+
+function sourceOf(engine: EngineSource): { planPath: string } | { planBytes: Uint8Array } {
+  if (typeof engine === 'string') return { planPath: engine };
+  const bytes = engine instanceof Uint8Array ? engine : engine?.plan;
+  if (!(bytes instanceof Uint8Array)) {
+    throw expected('engine', 'a path, the bytes of a plan, or an object with a plan', engine);
+  }
+  return { planBytes: bytes };
+}
+
+/**
+ * Checks the arguments of `create`.
+ *
+ * @throws TypeError, RangeError.
+ */
+export function nativeOptions(
+  engine: EngineSource,
+  options: InferenceSessionOptions,
+): Omit<NativeOpenOptions, 'inferLibrary'> {
+  const { spinMicroseconds, profile } = options;
+  return {
+    ...sourceOf(engine),
+    deviceId: integer('deviceId', options.deviceId ?? 0, 0, 1023),
+    contexts: integer('contexts', options.contexts ?? 1, 1, 64),
+    graph: flag('enableGraphCapture', options.enableGraphCapture, true),
+    spin: flag('spinWait', options.spinWait, false),
+    maxQueued: integer('maxQueued', options.maxQueued ?? 1024, 1, 1_000_000),
+    warmUp: flag('warmUp', options.warmUp, true),
+    ...(spinMicroseconds === undefined
+      ? {}
+      : { spinMicroseconds: integer('spinMicroseconds', spinMicroseconds, 0, 1_000_000) }),
+    ...(profile === undefined ? {} : { profile: integer('profile', profile, 0, 1023) }),
+  };
+}
