@@ -208,6 +208,7 @@ export async function downloadDataset(
         signal,
         onFile: (done, total) => report(done, total, 'files'),
       });
+      signal.throwIfAborted();
       const marker: Marker = { version: 1, url, sha256, files, bytes };
       await appear(temporary, folder, marker);
       if (options.deleteArchive === true) await rm(archive, { force: true });

@@ -1,5 +1,6 @@
 import { integer } from '../arguments.js';
 import { messageOf, TensorRTError } from '../errors.js';
+import { bodyPieces } from './body.js';
 
 /** What {@link fetchImage} takes. */
 export interface FetchImageOptions {
@@ -48,17 +49,15 @@ export async function fetchImage(
   signal?.throwIfAborted();
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
-    const response = await fetch(url, {
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
-    });
+    const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+    const response = await fetch(url, { signal: either });
     if (response.status !== 200 || response.body === null) {
       await response.body?.cancel();
       throw downloadFailed(url, `the server answered ${response.status} ${response.statusText}`);
     }
     const chunks: Uint8Array[] = [];
     let size = 0;
-    // Leaving the loop early cancels the body.
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    for await (const chunk of bodyPieces(response.body, either)) {
       size += chunk.length;
       if (size > maxBytes) throw downloadFailed(url, `it is larger than ${maxBytes} bytes`);
       chunks.push(chunk);

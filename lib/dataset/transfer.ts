@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TensorRTError } from '../errors.js';
+import { bodyPieces } from './body.js';
 import { downloadFailed, networkReason } from './fetch.js';
 import { writeFailed } from './write-failed.js';
 
@@ -86,6 +87,8 @@ async function attempt(url: string, part: string, options: TransferOptions): Pro
     total = range.total;
   } else if (response.status === 416) {
     await response.body?.cancel();
+    // Nothing is left to send when the earlier call stopped after the last byte.
+    if (response.headers.get('content-range') === `bytes */${known.size}`) return;
     await rm(part, { force: true });
     throw new Interrupted('the file has changed on the server');
   } else if (response.status !== 200 || response.body === null) {
@@ -119,14 +122,14 @@ async function append(
   part: string,
   start: number,
   total: number | undefined,
-  { maxBytes, onBytes }: TransferOptions,
+  { maxBytes, onBytes, signal }: TransferOptions,
 ): Promise<number> {
   const file = await open(part, start > 0 ? 'a' : 'w').catch((error: unknown) => {
     throw writeFailed(part, error);
   });
   let size = start;
   try {
-    for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+    for await (const chunk of bodyPieces(body, signal)) {
       if (size + chunk.length > maxBytes) {
         throw downloadFailed(url, `it is larger than ${maxBytes} bytes, the limit`);
       }

@@ -29,7 +29,7 @@ interface Header {
 }
 
 function readHeader(view: DataView): Header {
-  if (view.byteLength < 30 || view.byteLength < 26 + view.getUint32(14, true)) {
+  if (view.byteLength < 30 || view.byteLength < 14 + view.getUint32(14, true)) {
     throw new Error('BMP is truncated');
   }
   const data = view.getUint32(10, true);
@@ -55,6 +55,7 @@ function readHeader(view: DataView): Header {
     throw new Error(`BMP with compression ${compression}; only uncompressed ones are read`);
   }
   const fields = compression === BITFIELDS;
+  if (fields && view.byteLength < 66) throw new Error('BMP is truncated');
   const plain = bits === 16 ? [0x7c00, 0x03e0, 0x001f] : [0xff0000, 0x00ff00, 0x0000ff];
   const mask = (index: number) =>
     fields ? view.getUint32(54 + 4 * index, true) : (plain[index] as number);
