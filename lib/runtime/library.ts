@@ -83,30 +83,9 @@ function within({ libraries, folders }: LibrarySearch, source: string): LibraryS
 // Searching opens every library, so an answer is kept for as long as what decides it stays the same.
 const found = new Map<string, Promise<LibrarySearch>>();
 
-function search(options: LibrarySearchOptions): Promise<LibrarySearch> {
+function searchKey({ libraryDir }: LibrarySearchOptions): string {
   const { TENSORRT_LIB_DIR, TENSORRT_RTX_LIB_DIR, LD_LIBRARY_PATH } = process.env;
-  const key = JSON.stringify([
-    options.libraryDir,
-    TENSORRT_LIB_DIR,
-    TENSORRT_RTX_LIB_DIR,
-    LD_LIBRARY_PATH,
-  ]);
-  let result = found.get(key);
-  if (result === undefined) {
-    result = findLibraries(options).then(
-      (answer) => {
-        // Nothing found is asked again: the user may install it meanwhile.
-        if (!answer.libraries.some(({ problem }) => problem === undefined)) found.delete(key);
-        return answer;
-      },
-      (error) => {
-        found.delete(key);
-        throw error;
-      },
-    );
-    found.set(key, result);
-  }
-  return result;
+  return JSON.stringify([libraryDir, TENSORRT_LIB_DIR, TENSORRT_RTX_LIB_DIR, LD_LIBRARY_PATH]);
 }
 
 /**
@@ -123,7 +102,14 @@ export async function chooseLibrary(
   preferred?: readonly Family[],
 ): Promise<UsableLibrary> {
   const family = oneOf('family', options.family ?? 'auto', ['auto', ...FAMILIES]);
-  const result = await search(options);
+  const key = searchKey(options);
+  const searching = found.get(key) ?? findLibraries(options);
+  found.set(key, searching);
+  // An answer that does not help is forgotten: the user may install what is missing meanwhile.
+  const result = await searching.catch((error: unknown) => {
+    found.delete(key);
+    throw error;
+  });
   const order =
     family !== 'auto'
       ? [family]
@@ -139,6 +125,7 @@ export async function chooseLibrary(
           usable.filter(({ source }) => /^TENSORRT_/.test(source)),
         ) ?? firstOf(order, usable));
   if (chosen !== undefined) return chosen;
+  found.delete(key);
   const scope = options.libraryDir === undefined ? result : within(result, 'libraryDir');
   throw notFound(scope, family !== 'auto' ? family : order.length === 1 ? order[0] : undefined);
 }

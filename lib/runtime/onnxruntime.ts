@@ -93,11 +93,13 @@ export function onnxRuntimeSessionOptions(
 
 /** Tensors as ONNX Runtime takes them; the data is shared, not copied. */
 export function toOnnxRuntime(ort: OnnxRuntime, tensors: NamedTensors): Record<string, Ort.Tensor> {
-  const feeds: [string, Ort.Tensor][] = Object.entries(tensors).map(
-    ([name, { type, data, dims }]) => [name, new ort.Tensor(type, data, dims)],
-  );
-  // `__proto__` is a name like any other.
-  return Object.assign(Object.create(null), Object.fromEntries(feeds));
+  // Without a prototype, `__proto__` is a name like any other.
+  const feeds: Record<string, Ort.Tensor> = Object.create(null);
+  for (const name of Object.keys(tensors)) {
+    const { type, data, dims } = tensors[name]!;
+    feeds[name] = new ort.Tensor(type, data, dims);
+  }
+  return feeds;
 }
 
 /**

@@ -112,7 +112,7 @@ void CopyDevice(const Napi::CallbackInfo& info) {
   }
 }
 
-// (deviceId, ArrayBuffer, bytes) → offset of the first page inside. Whole pages are locked, so the
+// (deviceId, ArrayBuffer, bytes) → [offset of the first page inside, its address]. Whole pages are locked, so the
 // caller brings an ArrayBuffer of two pages more than it needs.
 constexpr uintptr_t kPage = 4096;
 
@@ -137,12 +137,17 @@ Napi::Value Pin(const Napi::CallbackInfo& info, const HostPointer& host) {
     ThrowFailure(env, {error, {}});
   }
   host->AddPinned(pointer);
-  return Napi::Number::New(env, static_cast<double>(offset));
+  Napi::Array result = Napi::Array::New(env, 2);
+  result.Set(0U, static_cast<double>(offset));
+  result.Set(1U, static_cast<double>(first));
+  return result;
 }
 
-// (ArrayBuffer): what `pin` locked in it. Runs in flight keep it locked until they end.
+// (address): by address, because a buffer that was transferred has none any more. Runs in flight keep
+// the memory locked until they end.
 void Unpin(const Napi::CallbackInfo& info, const HostPointer& host) {
-  host->RemovePinned(reinterpret_cast<void*>(FirstPage(info[0].As<Napi::ArrayBuffer>().Data())));
+  const auto address = static_cast<uintptr_t>(info[0].As<Napi::Number>().Int64Value());
+  host->RemovePinned(reinterpret_cast<void*>(address));
 }
 
 }  // namespace

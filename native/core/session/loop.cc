@@ -13,8 +13,8 @@ double Now() { return Milliseconds(Clock::now().time_since_epoch()).count(); }
 
 class Loop {
  public:
-  Loop(Slot& slot, const Job& job, const LoopOptions& options)
-      : slot_(slot), job_(job), options_(options) {
+  Loop(Slot& slot, const Job& job, const LoopOptions& options, const std::atomic<bool>& stop)
+      : slot_(slot), job_(job), options_(options), stop_(stop) {
     if (options.events) events_.resize(4);
   }
 
@@ -28,14 +28,15 @@ class Loop {
       slot_.Wait(options_.spin);
     }
     const Clock::time_point warm = Clock::now();
-    while (Since(warm) < options_.warm_up_seconds * 1000) Iterate();
+    while (!stop_ && Since(warm) < options_.warm_up_seconds * 1000) Iterate();
     result_ = {};
     result_.graph = options_.graph;
     result_.begin_ms = Now();
     const Clock::time_point start = Clock::now();
-    for (int64_t i = 0; i < options_.iterations || Since(start) < options_.seconds * 1000; ++i) {
-      Iterate();
-    }
+    const auto more = [&](int64_t done) {
+      return done < options_.iterations || Since(start) < options_.seconds * 1000;
+    };
+    for (int64_t done = 0; !stop_ && more(done); ++done) Iterate();
     result_.end_ms = Now();
     slot_.Deliver(job_);
     return std::move(result_);
@@ -72,15 +73,17 @@ class Loop {
   Slot& slot_;
   const Job& job_;
   const LoopOptions& options_;
+  const std::atomic<bool>& stop_;
   std::vector<cuda::Event> events_;
   LoopResult result_;
 };
 
 }  // namespace
 
-LoopResult RunLoop(Slot& slot, const Job& job, const LoopOptions& options) {
+LoopResult RunLoop(Slot& slot, const Job& job, const LoopOptions& options,
+                   const std::atomic<bool>& stop) {
   try {
-    return Loop(slot, job, options).Run();
+    return Loop(slot, job, options, stop).Run();
   } catch (const Error&) {
     slot.stream().Drain();
     throw;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -35,7 +36,8 @@ struct LoopResult {
   bool graph = false;  // whether every iteration was a graph launch
 };
 
-// Runs the job over and over on the slot. Throws Error.
-LoopResult RunLoop(Slot& slot, const Job& job, const LoopOptions& options);
+// Runs the job over and over on the slot; ends early when `stop` becomes true. Throws Error.
+LoopResult RunLoop(Slot& slot, const Job& job, const LoopOptions& options,
+                   const std::atomic<bool>& stop);
 
 }  // namespace trtn

@@ -43,6 +43,8 @@ void Session::Start() {
   for (const std::unique_ptr<Slot>& slot : slots_) {
     workers_.emplace_back([this, &slot] { WorkLoop(*slot); });
   }
+  // What was said while loading is no part of a later failure.
+  engine_->TakeLog();
 }
 
 Session::~Session() { Close(true); }
@@ -188,7 +190,7 @@ Completion Session::Do(Slot& slot, Work& work) {
         break;
       case Work::Kind::kLoop:
         completion.loop =
-            std::make_shared<const LoopResult>(RunLoop(slot, work.job, work.loop));
+            std::make_shared<const LoopResult>(RunLoop(slot, work.job, work.loop, dropping_));
         break;
     }
   } catch (const Error& error) {
@@ -233,6 +235,7 @@ void Session::Close(bool drop) {
     const std::lock_guard<std::mutex> lock(mutex_);
     closed_.store(true);
     if (drop) {
+      dropping_.store(true);
       dropped.swap(queue_);
       queued_.store(0);
     }

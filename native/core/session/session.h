@@ -112,6 +112,7 @@ class Session {
   int sleeping_ = 0;
   std::atomic<size_t> queued_{0};
   std::atomic<bool> closed_{false};
+  std::atomic<bool> dropping_{false};
   std::mutex close_mutex_;
 
   mutable std::mutex shapes_mutex_;
