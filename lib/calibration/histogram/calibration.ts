@@ -2,7 +2,7 @@ import { integer, number, oneOf } from '../../arguments.js';
 import { TensorRTError } from '../../errors.js';
 import { CalibrationTable, type TensorRange } from '../ranges.js';
 import type { ValueBounds } from './bounds.js';
-import { HistogramCollector } from './collector.js';
+import { type CollectedHistogram, HistogramCollector } from './collector.js';
 import { entropyRange } from './entropy.js';
 import { distributionRange, percentileRange } from './thresholds.js';
 
@@ -107,18 +107,7 @@ export class HistogramCalibration {
    * @throws TensorRTError `CALIBRATION_FAILED` that names the tensor.
    */
   range(name: string): TensorRange {
-    const { method, numQuantizedBins, percentile, symmetric } = this.options;
-    return named(name, () => {
-      const collected = this.collector(name).result();
-      switch (method) {
-        case 'entropy':
-          return entropyRange(collected, numQuantizedBins);
-        case 'percentile':
-          return percentileRange(collected, percentile, symmetric);
-        case 'distribution':
-          return distributionRange(collected);
-      }
-    });
+    return named(name, () => rangeFor(this.collector(name).result(), this.options));
   }
 
   /**
@@ -139,7 +128,23 @@ export class HistogramCalibration {
   }
 }
 
-function named<T>(name: string, call: () => T): T {
+/** The range that a method chooses from a histogram. */
+export function rangeFor(
+  collected: CollectedHistogram,
+  options: ResolvedHistogramOptions,
+): TensorRange {
+  switch (options.method) {
+    case 'entropy':
+      return entropyRange(collected, options.numQuantizedBins);
+    case 'percentile':
+      return percentileRange(collected, options.percentile, options.symmetric);
+    case 'distribution':
+      return distributionRange(collected);
+  }
+}
+
+/** What `call` gives; an error says which tensor it is about. */
+export function named<T>(name: string, call: () => T): T {
   try {
     return call();
   } catch (error) {

@@ -9,4 +9,8 @@ export {
 } from './calibration.js';
 export { type CollectedHistogram, HistogramCollector } from './collector.js';
 export { entropyRange } from './entropy.js';
+export { LatticeHistogram } from './lattice.js';
+export { LatticeCalibration } from './lattice-calibration.js';
+export { decodeLattices, encodeLattices, LATTICE_FILE } from './lattice-file.js';
+export { mergeFolders, writeHistogramPart } from './shards.js';
 export { distributionRange, percentileRange } from './thresholds.js';

@@ -1,7 +1,7 @@
 import { TensorRTError } from '../../errors.js';
-import type { CalibrationMeta } from '../meta.js';
 import { CalibrationTable, type Histogram, type TensorRange } from '../ranges.js';
 import { listNames } from './names.js';
+import { checkParts, mergeMetas, nameOf } from './parts.js';
 
 /**
  * The smaller and the larger of two bounds, NaN left out as numpy's nanmin and nanmax do. Zeros are
@@ -47,8 +47,7 @@ export function mergeTables(tables: readonly CalibrationTable[]): CalibrationTab
   const [first, ...rest] = tables;
   if (first === undefined) throw new RangeError('Expected at least one table but received none');
   checkMethods(tables);
-  checkMetas(tables);
-  checkShards(tables);
+  checkParts(tables);
   const ranges = new Map<string, TensorRange>();
   for (const [name, { lowest, highest, dtype }] of first.ranges) {
     let bounds = { lowest, highest };
@@ -97,83 +96,6 @@ function checkMethods(tables: readonly CalibrationTable[]): void {
       remedy: 'Calibrate the parts with the MinMax method and keep their calibration.json.',
     });
   }
-}
-
-function checkMetas(tables: readonly CalibrationTable[]): void {
-  const known = tables.filter((table) => table.meta !== undefined);
-  for (const table of known) {
-    const [a, b] = [known[0]?.meta, table.meta];
-    const differs =
-      a?.model?.sha256 !== b?.model?.sha256
-        ? 'models'
-        : JSON.stringify(a?.recipe) !== JSON.stringify(b?.recipe)
-          ? 'recipes'
-          : undefined;
-    if (differs === undefined) continue;
-    throw new TensorRTError(
-      'TABLE_MISMATCH',
-      `${nameOf(known[0])} and ${nameOf(table)} were made with different ${differs}`,
-      { remedy: 'Merge only the parts of one calibration.' },
-    );
-  }
-}
-
-function checkShards(tables: readonly CalibrationTable[]): void {
-  const count = tables.find((table) => table.meta?.shard)?.meta?.shard?.count;
-  if (count === undefined) return;
-  const seen = new Map<number, CalibrationTable>();
-  for (const table of tables) {
-    const shard = table.meta?.shard;
-    if (shard?.count !== count) {
-      const found = shard === undefined ? 'no shard' : `a shard of ${shard.count}`;
-      throw mismatch(`${nameOf(table)} is ${found}, where others are shards of ${count}`);
-    }
-    const twin = seen.get(shard.index);
-    if (twin !== undefined) {
-      const both = `${nameOf(twin)} and ${nameOf(table)}`;
-      throw mismatch(`Shard ${shard.index}/${count} is there twice: ${both}`);
-    }
-    seen.set(shard.index, table);
-  }
-  const missing: string[] = [];
-  for (let index = 1; index <= count; index += 1) {
-    if (!seen.has(index)) missing.push(`${index}/${count}`);
-  }
-  if (missing.length > 0) {
-    const which =
-      missing.length === 1 ? `Shard ${missing[0]} is` : `Shards ${missing.join(', ')} are`;
-    throw new TensorRTError('TABLE_INCOMPLETE', `${which} missing`, {
-      remedy: 'Calibrate the missing parts, then merge all of them.',
-    });
-  }
-}
-
-function mismatch(message: string): TensorRTError {
-  return new TensorRTError('TABLE_MISMATCH', message, {
-    remedy: 'Give each part of one calibration once.',
-  });
-}
-
-function mergeMetas(tables: readonly CalibrationTable[]): CalibrationMeta | undefined {
-  const metas = tables.map((table) => table.meta);
-  if (metas.some((meta) => meta === undefined)) return undefined;
-  const { shard: _shard, files: _files, sample, ...meta } = metas[0] as CalibrationMeta;
-  if (sample === undefined) return meta;
-  const { filesSha256, ...asked } = sample;
-  const sameFiles = metas.every((other) => other?.sample?.filesSha256 === filesSha256);
-  const images = metas.reduce((sum, other) => sum + (other?.sample?.images ?? 0), 0);
-  return {
-    ...meta,
-    sample: {
-      ...asked,
-      images,
-      ...(sameFiles && filesSha256 !== undefined ? { filesSha256 } : {}),
-    },
-  };
-}
-
-function nameOf(table: CalibrationTable | undefined): string {
-  return table?.source ?? 'a table';
 }
 
 function equal(a: Float32Array, b: Float32Array): boolean {

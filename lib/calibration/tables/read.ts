@@ -116,11 +116,15 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
-async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+/** The content of a file; `undefined` when it is not there. */
+export async function readIfThere(
+  path: string,
+  limit = MAX_TABLE_BYTES,
+): Promise<Uint8Array | undefined> {
   try {
     const { size } = await stat(path);
-    if (size > MAX_TABLE_BYTES) {
-      throw invalid(path, `Larger than any table: ${size} bytes, above ${MAX_TABLE_BYTES}`);
+    if (size > limit) {
+      throw invalid(path, `Larger than any table: ${size} bytes, above ${limit}`);
     }
     return await readFile(path);
   } catch (error) {
@@ -138,7 +142,7 @@ function notFound(path: string, why: string, cause?: unknown): TensorRTError {
 }
 
 /** The provenance beside the tables, unless it was written for other files than these. */
-async function readSidecar(
+export async function readSidecar(
   folder: string,
   contents: ReadonlyMap<string, Uint8Array>,
 ): Promise<{ meta?: CalibrationMeta; warnings: string[] }> {

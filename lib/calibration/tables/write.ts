@@ -71,7 +71,8 @@ export async function writeNativeCache(
   ]);
 }
 
-async function writeAll(
+/** Writes files and, when there is provenance, the sidecar with their digests: all or none. */
+export async function writeAll(
   folder: string,
   meta: CalibrationMeta | undefined,
   files: [name: string, content: Uint8Array | string][],

@@ -1,0 +1,124 @@
+import { TensorRTError } from '../../errors.js';
+import type { ValueBounds } from './bounds.js';
+import { emptyBounds, mergeValueBounds, scanBounds } from './bounds.js';
+import { type CollectedHistogram, HistogramCollector } from './collector.js';
+
+/** Bins on each side of 0. */
+export const LATTICE_HALF = 1 << 15;
+/** The spacing of the smallest float32. */
+const MIN_EXPONENT = -149;
+
+/**
+ * A fine histogram that parts of the data can build on their own: bin `i` holds the values from
+ * i · 2^k to (i + 1) · 2^k, with the smallest k for which 32,768 bins on each side reach the largest
+ * magnitude. Halving the resolution joins pairs of bins exactly, so a merge in any order gives, bin
+ * for bin, what one run over all data gives, and one pass is enough because no range has to be known
+ * first.
+ */
+export class LatticeHistogram {
+  /** Bounds of all values. */
+  bounds: ValueBounds = emptyBounds();
+  /** k: a bin is 2^k wide. */
+  exponent = MIN_EXPONENT;
+  /** Values per bin; bin `i` is at `i + LATTICE_HALF`. */
+  counts = new Float64Array(2 * LATTICE_HALF);
+
+  /**
+   * Counts values. NaN is left out but remembered.
+   *
+   * @param values Any number of values.
+   * @throws TensorRTError `CALIBRATION_FAILED` for infinite values.
+   */
+  update(values: Float32Array): void {
+    const bounds = scanBounds(values);
+    // Which zero comes first must not show, or parts in another order would differ.
+    bounds.lowest += 0;
+    bounds.highest += 0;
+    const exponent = exponentFor(bounds);
+    this.bounds = mergeValueBounds(this.bounds, bounds);
+    this.widen(exponent);
+    const { counts } = this;
+    const scale = 2 ** -this.exponent;
+    for (let i = 0; i < values.length; i += 1) {
+      const value = values[i] as number;
+      if (Number.isNaN(value)) continue;
+      const bin = Math.floor(value * scale) + LATTICE_HALF;
+      counts[bin] = (counts[bin] as number) + 1;
+    }
+  }
+
+  /**
+   * Adds another histogram to this one.
+   *
+   * @param other Left as it is.
+   */
+  merge(other: LatticeHistogram): void {
+    this.bounds = mergeValueBounds(this.bounds, other.bounds);
+    this.widen(other.exponent);
+    const shift = Math.min(this.exponent - other.exponent, 31);
+    for (let i = 0; i < other.counts.length; i += 1) {
+      const count = other.counts[i] as number;
+      if (count === 0) continue;
+      const bin = ((i - LATTICE_HALF) >> shift) + LATTICE_HALF;
+      this.counts[bin] = (this.counts[bin] as number) + count;
+    }
+  }
+
+  /**
+   * The histogram that {@link HistogramCollector} would have made in one call over the same values.
+   * Its edges are the same; a value counts where the middle of its fine bin lies, so a count can be off
+   * by the values within 2^-14 of the largest magnitude around each edge.
+   *
+   * @param options As for {@link HistogramCollector}.
+   * @throws TensorRTError `CALIBRATION_FAILED` where that refuses.
+   */
+  collected(options: { numBins: number; absolute: boolean }): CollectedHistogram {
+    const collector = new HistogramCollector(options);
+    collector.begin(this.bounds);
+    const result = collector.result();
+    const { counts, edges } = result;
+    const width = 2 ** this.exponent;
+    const { lowest, highest, smallest } = this.bounds;
+    let bin = 0;
+    for (let i = 0; i < this.counts.length; i += 1) {
+      const count = this.counts[i] as number;
+      if (count === 0) continue;
+      const middle = Math.max(lowest, Math.min(highest, (i - LATTICE_HALF + 0.5) * width));
+      const value = options.absolute ? Math.max(smallest, Math.abs(middle)) : middle;
+      while (bin > 0 && value < (edges[bin] as number)) bin -= 1;
+      while (bin < counts.length - 1 && value >= (edges[bin + 1] as number)) bin += 1;
+      counts[bin] = (counts[bin] as number) + count;
+    }
+    return result;
+  }
+
+  private widen(exponent: number): void {
+    if (exponent <= this.exponent) return;
+    const shift = Math.min(exponent - this.exponent, 31);
+    const wide = new Float64Array(this.counts.length);
+    for (let i = 0; i < this.counts.length; i += 1) {
+      const count = this.counts[i] as number;
+      if (count === 0) continue;
+      const bin = ((i - LATTICE_HALF) >> shift) + LATTICE_HALF;
+      wide[bin] = (wide[bin] as number) + count;
+    }
+    this.counts = wide;
+    this.exponent = exponent;
+  }
+}
+
+const double = new DataView(new ArrayBuffer(8));
+
+/** The smallest k with magnitude < 32,768 · 2^k. */
+function exponentFor({ lowest, highest }: ValueBounds): number {
+  if (lowest > highest) return MIN_EXPONENT;
+  const magnitude = Math.max(Math.abs(lowest), Math.abs(highest));
+  if (magnitude === Number.POSITIVE_INFINITY) {
+    throw new TensorRTError('CALIBRATION_FAILED', 'Infinite values have no histogram', {
+      remedy: 'Look for infinite values in this tensor, or use the MinMax method.',
+    });
+  }
+  double.setFloat64(0, magnitude);
+  const power = (double.getUint16(0) >> 4) - 1023;
+  return Math.max(MIN_EXPONENT, power + 1 - Math.log2(LATTICE_HALF));
+}
