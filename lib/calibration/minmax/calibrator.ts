@@ -5,9 +5,10 @@ import { type LongCallOptions, throttle } from '../../progress.js';
 import type { NamedTensors } from '../../tensor.js';
 import type { GraphProvider, GraphRunner } from '../graph-runner.js';
 import { symmetricRange, type TensorRange } from '../ranges.js';
+import { hasNaN } from './nan.js';
 import { type MinMaxPlan, planMinMax } from './plan.js';
-import { type Bounds, boundsOfBatch, RangeState } from './range-state.js';
-import { addReductions, type Reduction } from './reductions.js';
+import { type Bounds, BoundsReader, RangeState, someNaN } from './range-state.js';
+import { addReductions } from './reductions.js';
 
 /** What {@link MinMaxCalibrator.collect} takes. */
 export interface CollectOptions extends LongCallOptions {
@@ -18,7 +19,7 @@ export interface CollectOptions extends LongCallOptions {
 /** A graph of reductions, ready to run. */
 interface Measuring {
   runner: GraphRunner;
-  reductions: readonly Reduction[];
+  reader: BoundsReader;
 }
 
 /** Number of inputs in a batch: the extent of the first dim of the first tensor. */
@@ -43,7 +44,7 @@ export class MinMaxCalibrator {
   readonly #provider: GraphProvider;
   readonly #required: readonly string[];
   readonly #allowed: ReadonlySet<string>;
-  readonly #state = new RangeState();
+  readonly #state: RangeState;
   #measuring: Measuring | undefined;
   #exact: Measuring | undefined;
   #inputs = 0;
@@ -53,6 +54,7 @@ export class MinMaxCalibrator {
     this.#model = model;
     this.#provider = provider;
     this.plan = plan;
+    this.#state = new RangeState(plan.tensors.length);
     const graph = graphOf(model);
     this.#required = new GraphIndex(graph).inputs.map(({ name }) => name);
     this.#allowed = new Set(graph.input.map(({ name }) => name));
@@ -122,7 +124,7 @@ export class MinMaxCalibrator {
 
   async #open(exact: boolean): Promise<Measuring> {
     const { plan } = this;
-    const { model, reductions } = addReductions(
+    const { model, outputs } = addReductions(
       this.#model,
       exact ? plan.tensors : plan.reduced,
       !exact,
@@ -130,22 +132,29 @@ export class MinMaxCalibrator {
     // Fusing half-precision operators leaves out roundings that the ranges would then lack.
     const half = plan.tensors.some(({ type }) => type === 'float16');
     const runner = await this.#provider.open(model, { exact: exact || half });
-    return { runner, reductions };
+    const derived = exact ? new Map() : plan.derived;
+    return { runner, reader: new BoundsReader(plan, outputs, derived) };
   }
 
-  async #bounds(measuring: Measuring, feeds: NamedTensors): Promise<ReadonlyMap<string, Bounds>> {
-    const outputs = await measuring.runner.run(feeds);
-    const { bounds, nan } = boundsOfBatch(this.plan.derived, measuring.reductions, outputs);
-    if (!nan) return bounds;
+  async #bounds(measuring: Measuring, feeds: NamedTensors): Promise<Bounds> {
+    // Reductions mostly pass over NaN, so it is looked for where it usually comes from as well.
+    if (!hasNaN(feeds)) {
+      const bounds = measuring.reader.read(await measuring.runner.run(feeds));
+      if (!someNaN(bounds)) return bounds;
+    }
     this.#exact ??= await this.#open(true);
-    const again = await this.#exact.runner.run(feeds);
-    return boundsOfBatch(new Map(), this.#exact.reductions, again).bounds;
+    return this.#exact.reader.read(await this.#exact.runner.run(feeds));
   }
 
   #checkNames(feeds: NamedTensors): void {
     if (typeof feeds !== 'object' || feeds === null) {
       throw expected('batches', 'objects with a tensor for each input', feeds);
     }
+    const names = Object.keys(feeds);
+    const fits =
+      this.#required.every((name) => Object.hasOwn(feeds, name)) &&
+      names.every((name) => this.#allowed.has(name));
+    if (fits) return;
     const wanted = this.#required.map((name) => JSON.stringify(name)).join(', ');
     for (const name of this.#required) {
       if (!Object.hasOwn(feeds, name)) {
@@ -154,7 +163,7 @@ export class MinMaxCalibrator {
         );
       }
     }
-    for (const name of Object.keys(feeds)) {
+    for (const name of names) {
       if (!this.#allowed.has(name)) {
         throw new TypeError(
           `Expected batches with tensors for the inputs ${wanted} but one has ${JSON.stringify(name)}`,
@@ -175,11 +184,11 @@ export class MinMaxCalibrator {
         remedy: 'Give at least one batch; some hundred images are usual.',
       });
     }
-    return this.plan.tensors.map(({ name, type }) => {
-      const { lowest, highest } = this.#state.bounds(name)!;
+    const { bounds } = this.#state;
+    return this.plan.tensors.map(({ name, type }, position) => {
       const range: TensorRange = {
-        lowest,
-        highest,
+        lowest: bounds.lowest[position]!,
+        highest: bounds.highest[position]!,
         ...(type === 'float16' ? { dtype: type } : {}),
       };
       return [name, symmetric ? symmetricRange(range) : range];

@@ -2,109 +2,116 @@ import { halfToFloat } from '../../onnx/index.js';
 import type { NamedTensors, Tensor } from '../../tensor.js';
 import type { Derivation } from './derivation.js';
 import type { MinMaxPlan } from './plan.js';
-import type { Reduction } from './reductions.js';
+import type { BoundsOutput } from './reductions.js';
 
-/** Bounds of one tensor; NaN where nothing but NaN was seen. */
+/** Bounds of all tensors of a plan, by position; NaN where nothing but NaN was seen. */
 export interface Bounds {
-  lowest: number;
-  highest: number;
+  readonly lowest: Float64Array;
+  readonly highest: Float64Array;
 }
 
-function values(tensor: Tensor): ArrayLike<number> {
+function emptyBounds(count: number): Bounds {
+  return {
+    lowest: new Float64Array(count).fill(Number.NaN),
+    highest: new Float64Array(count).fill(Number.NaN),
+  };
+}
+
+interface Step {
+  target: number;
+  sources: readonly number[];
+  lower: number;
+  upper: number;
+}
+
+/** Reads the bounds of every tensor of a plan from the outputs of one run. */
+export class BoundsReader {
+  readonly #bounds: Bounds;
+  readonly #outputs: readonly { name: string; positions: readonly number[] }[];
+  readonly #steps: readonly Step[];
+
+  /**
+   * @param plan The tensors.
+   * @param outputs The outputs of the graph that measures.
+   * @param derived How the ranges follow that are not measured, each after those it follows from.
+   */
+  constructor(
+    plan: Pick<MinMaxPlan, 'tensors'>,
+    outputs: readonly BoundsOutput[],
+    derived: ReadonlyMap<string, Derivation>,
+  ) {
+    const position = new Map(plan.tensors.map(({ name }, index) => [name, index]));
+    const positions = (names: readonly string[]) => names.map((name) => position.get(name)!);
+    this.#bounds = emptyBounds(plan.tensors.length);
+    this.#outputs = outputs.map(({ name, tensors }) => ({ name, positions: positions(tensors) }));
+    this.#steps = Array.from(derived, ([name, { sources, lower, upper }]) => ({
+      target: position.get(name)!,
+      sources: positions(sources),
+      lower,
+      upper,
+    }));
+  }
+
+  /** The bounds after a run; valid until the next call. */
+  read(results: NamedTensors): Bounds {
+    const { lowest, highest } = this.#bounds;
+    for (const { name, positions } of this.#outputs) {
+      const values = numbers(results[name]!);
+      for (let i = 0; i < positions.length; i++) {
+        lowest[positions[i]!] = values[2 * i]!;
+        highest[positions[i]!] = values[2 * i + 1]!;
+      }
+    }
+    for (const step of this.#steps) this.#derive(step);
+    return this.#bounds;
+  }
+
+  #derive({ target, sources, lower, upper }: Step): void {
+    let low = Number.POSITIVE_INFINITY;
+    let high = Number.NEGATIVE_INFINITY;
+    for (const source of sources) {
+      low = Math.min(low, this.#bounds.lowest[source]!);
+      high = Math.max(high, this.#bounds.highest[source]!);
+    }
+    // A tensor without elements has no values to clamp; its bounds are infinite, the wrong way.
+    const empty = low > high;
+    this.#bounds.lowest[target] = empty ? low : Math.min(Math.max(low, lower), upper);
+    this.#bounds.highest[target] = empty ? high : Math.min(Math.max(high, lower), upper);
+  }
+}
+
+function numbers(tensor: Tensor): ArrayLike<number> {
   if (tensor.type !== 'float16') return tensor.data as ArrayLike<number>;
   return Float32Array.from(tensor.data as Uint16Array, halfToFloat);
 }
 
-/** The smallest value; NaN when any is, infinity when there is none. */
-function least(rows: ArrayLike<number>): number {
-  let bound = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < rows.length; i++) {
-    const value = rows[i]!;
-    if (value < bound) bound = value;
-    else if (Number.isNaN(value)) return value;
+/** Whether any bound is NaN. */
+export function someNaN({ lowest, highest }: Bounds): boolean {
+  for (let i = 0; i < lowest.length; i++) {
+    if (Number.isNaN(lowest[i]!) || Number.isNaN(highest[i]!)) return true;
   }
-  return bound;
-}
-
-/** The largest value; NaN when any is, minus infinity when there is none. */
-function greatest(rows: ArrayLike<number>): number {
-  let bound = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < rows.length; i++) {
-    const value = rows[i]!;
-    if (value > bound) bound = value;
-    else if (Number.isNaN(value)) return value;
-  }
-  return bound;
-}
-
-/** The bounds that follow from others'. */
-function derivedBounds(derivation: Derivation, found: ReadonlyMap<string, Bounds>): Bounds {
-  let lowest = Number.POSITIVE_INFINITY;
-  let highest = Number.NEGATIVE_INFINITY;
-  for (const source of derivation.sources) {
-    const bounds = found.get(source)!;
-    lowest = Math.min(lowest, bounds.lowest);
-    highest = Math.max(highest, bounds.highest);
-  }
-  // A tensor without elements has no values to clamp.
-  if (lowest > highest) return { lowest, highest };
-  const clamp = (value: number) => Math.min(Math.max(value, derivation.lower), derivation.upper);
-  return { lowest: clamp(lowest), highest: clamp(highest) };
-}
-
-/** What one run found, for every tensor of a plan. */
-export interface BatchBounds {
-  bounds: ReadonlyMap<string, Bounds>;
-  /** Whether NaN was seen: which values a reduction then gives depends on how it is computed. */
-  nan: boolean;
-}
-
-/**
- * The bounds of every tensor after one run.
- *
- * @param derived How the ranges follow that are not measured.
- * @param reductions The outputs of the graph.
- * @param outputs Their values.
- */
-export function boundsOfBatch(
-  derived: MinMaxPlan['derived'],
-  reductions: readonly Reduction[],
-  outputs: NamedTensors,
-): BatchBounds {
-  const bounds = new Map<string, Bounds>();
-  let nan = false;
-  for (const { tensor, min, max } of reductions) {
-    const found = {
-      lowest: least(values(outputs[min]!)),
-      highest: greatest(values(outputs[max]!)),
-    };
-    if (Number.isNaN(found.lowest) || Number.isNaN(found.highest)) nan = true;
-    bounds.set(tensor, found);
-  }
-  for (const [name, derivation] of derived) {
-    bounds.set(name, derivedBounds(derivation, bounds));
-  }
-  return { bounds, nan };
+  return false;
 }
 
 /** Joins the bounds of batches as numpy's nanmin and nanmax do: NaN counts for nothing. */
 export class RangeState {
-  readonly #bounds = new Map<string, Bounds>();
+  /** Bounds over all that was added. */
+  readonly bounds: Bounds;
 
-  /** Adds what one run found. */
-  add(batch: ReadonlyMap<string, Bounds>): void {
-    for (const [name, { lowest, highest }] of batch) {
-      const known = this.#bounds.get(name);
-      if (known === undefined) this.#bounds.set(name, { lowest, highest });
-      else {
-        if (lowest < known.lowest || Number.isNaN(known.lowest)) known.lowest = lowest;
-        if (highest > known.highest || Number.isNaN(known.highest)) known.highest = highest;
-      }
-    }
+  constructor(count: number) {
+    this.bounds = emptyBounds(count);
   }
 
-  /** The bounds of a tensor over all that was added; `undefined` before anything was. */
-  bounds(name: string): Readonly<Bounds> | undefined {
-    return this.#bounds.get(name);
+  /** Adds what one run found. */
+  add({ lowest, highest }: Bounds): void {
+    const known = this.bounds;
+    for (let i = 0; i < lowest.length; i++) {
+      if (lowest[i]! < known.lowest[i]! || Number.isNaN(known.lowest[i]!)) {
+        known.lowest[i] = lowest[i]!;
+      }
+      if (highest[i]! > known.highest[i]! || Number.isNaN(known.highest[i]!)) {
+        known.highest[i] = highest[i]!;
+      }
+    }
   }
 }

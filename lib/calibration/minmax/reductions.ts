@@ -5,81 +5,120 @@ import {
   TensorProto_DataType as DataType,
   editableCopy,
   GraphIndex,
+  type GraphProto,
   graphOf,
-  type NodeProto,
   type OnnxModel,
   opsetVersion,
   ValueInfoProtoSchema,
 } from '../../onnx/index.js';
 import { type ObservedTensor, onnxType } from './observed-tensors.js';
 
-/** The two graph outputs that hold what was found of one tensor. */
-export interface Reduction {
-  /** The tensor that is measured. */
-  tensor: string;
-  /** Output with its smallest values: one for each row that was reduced. */
-  min: string;
-  /** Output with its largest values. */
-  max: string;
+/** One output of a {@link ReducedModel}: the minimum and the maximum of each tensor, in turn. */
+export interface BoundsOutput {
+  /** Name of the graph output. */
+  name: string;
+  /** The tensors whose bounds it holds. */
+  tensors: readonly string[];
 }
 
 /** A model whose only outputs are minima and maxima of its tensors. */
 export interface ReducedModel {
   model: OnnxModel;
-  reductions: readonly Reduction[];
+  /** One output for each element type and number of dims. */
+  outputs: readonly BoundsOutput[];
 }
 
-/** Rows shorter than this cost more to hand out than a look at the whole tensor costs. */
+/** Tensors with fewer elements are reduced at once: two nodes cost more than they save. */
+const SMALL_ELEMENTS = 32768;
+/** Rows shorter than this leave too many results. */
 const SHORTEST_ROW = 16;
 
 /**
- * The dims to reduce. The first two stay when there are more (for images: one result a channel),
- * because ONNX Runtime reduces rows on all threads and vectorised, and a whole tensor on one thread
- * (measured: 9% less of the run on two cores). `undefined`: all, also where little is known.
+ * The dims of a row. The first two dims stay when there are more (for images: one result a channel)
+ * and are reduced in a second step, because ONNX Runtime reduces rows on all threads and a whole
+ * tensor on one. `undefined`: all dims in one step, also where little is known of the shape.
  */
-function reducedAxes({ shape }: ObservedTensor): number[] | undefined {
+function rowAxes({ shape }: ObservedTensor): number[] | undefined {
   // ONNX Runtime gives no dims both for scalars and for shapes that it does not know.
-  if (shape === undefined || shape.length < 2) return undefined;
-  const first = Math.min(2, shape.length - 1);
-  const row = shape.slice(first);
-  const known = row.every((dim): dim is number => typeof dim === 'number');
-  if (known && row.reduce((product, dim) => product * dim, 1) < SHORTEST_ROW) return undefined;
-  return row.map((_, position) => first + position);
+  if (shape === undefined || shape.length < 3) return undefined;
+  const row = shape.slice(2);
+  const known = (dims: readonly (number | string)[]) =>
+    dims.every((dim) => typeof dim === 'number')
+      ? dims.reduce((product: number, dim) => product * (dim as number), 1)
+      : Number.POSITIVE_INFINITY;
+  // The first dim is the batch, which is 1 or little more.
+  if (known(row) < SHORTEST_ROW || known(shape.slice(1)) < SMALL_ELEMENTS) return undefined;
+  return row.map((_, position) => 2 + position);
 }
 
-/** Makes the nodes, with `axes` in the form that the operator set has it. */
-class ReductionNodes {
+/** Appends reductions to a graph. */
+class Reducer {
+  readonly #graph: GraphProto;
   readonly #index: GraphIndex;
   readonly #axesAreInputs: boolean;
-  readonly #axes = new Map<string, string>();
-  readonly #add: (name: string, axes: readonly number[]) => void;
+  readonly #constants = new Map<string, string>();
 
-  constructor(model: OnnxModel, index: GraphIndex) {
-    this.#index = index;
+  constructor(model: OnnxModel) {
+    this.#graph = graphOf(model);
+    this.#index = new GraphIndex(this.#graph);
     this.#axesAreInputs = opsetVersion(model.proto) >= 18;
-    this.#add = (name, axes) => {
-      const values = BigInt64Array.from(axes, BigInt);
-      graphOf(model).initializer.push(createTensor(name, DataType.INT64, [axes.length], values));
-    };
   }
 
-  node(opType: string, tensor: string, axes: readonly number[] | undefined): NodeProto {
-    const output = this.#index.uniqueName(`${tensor}_${opType}`);
-    const inputs = [tensor];
-    const attributes: Record<string, number | readonly number[]> = { keepdims: 0 };
-    if (axes !== undefined && this.#axesAreInputs) inputs.push(this.#initializer(axes));
-    else if (axes !== undefined) attributes.axes = axes;
-    return createNode(opType, inputs, [output], { name: output }, attributes);
+  uniqueName(base: string): string {
+    return this.#index.uniqueName(base);
   }
 
-  #initializer(axes: readonly number[]): string {
-    const key = axes.join();
-    let name = this.#axes.get(key);
-    if (name === undefined) {
-      name = this.#index.uniqueName(`tensorrt_node_axes_${axes.join('_')}`);
-      this.#axes.set(key, name);
-      this.#add(name, axes);
+  /** Reduces a tensor to one element of `rank` dims. */
+  reduce(opType: string, tensor: ObservedTensor, rows: boolean): { name: string; rank: number } {
+    const base = `${tensor.name}_${opType}`;
+    const axes = rows ? rowAxes(tensor) : undefined;
+    if (axes !== undefined) {
+      const perRow = this.#node(opType, tensor.name, `${base}_rows`, 0, axes);
+      return { name: this.#node(opType, perRow, base, 1), rank: 2 };
     }
+    const rank = tensor.shape?.length ?? 0;
+    if (rank > 0) return { name: this.#node(opType, tensor.name, base, 1), rank };
+    const scalar = this.#node(opType, tensor.name, `${base}_all`, 0);
+    const name = this.uniqueName(base);
+    const shape = this.#constant([1]);
+    this.#graph.node.push(createNode('Reshape', [scalar, shape], [name], { name }));
+    return { name, rank: 1 };
+  }
+
+  #node(
+    opType: string,
+    input: string,
+    base: string,
+    keepdims: 0 | 1,
+    axes?: readonly number[],
+  ): string {
+    const output = this.uniqueName(base);
+    const inputs = [input];
+    const attributes: Record<string, number | readonly number[]> = { keepdims };
+    if (axes !== undefined && this.#axesAreInputs) inputs.push(this.#constant(axes));
+    else if (axes !== undefined) attributes.axes = axes;
+    this.#graph.node.push(createNode(opType, inputs, [output], { name: output }, attributes));
+    return output;
+  }
+
+  #constant(values: readonly number[]): string {
+    const key = values.join('_');
+    let name = this.#constants.get(key);
+    if (name === undefined) {
+      name = this.uniqueName(`tensorrt_node_${key}`);
+      this.#constants.set(key, name);
+      const data = BigInt64Array.from(values, BigInt);
+      this.#graph.initializer.push(createTensor(name, DataType.INT64, [values.length], data));
+    }
+    return name;
+  }
+
+  /** Hands the bounds of n tensors out as one output of 2n elements. */
+  output(bounds: readonly string[], elemType: number): string {
+    const name = this.uniqueName('tensorrt_node_bounds');
+    this.#graph.node.push(createNode('Concat', bounds, [name], { name }, { axis: 0 }));
+    const type = { value: { case: 'tensorType' as const, value: { elemType } } };
+    this.#graph.output.push(create(ValueInfoProtoSchema, { name, type }));
     return name;
   }
 }
@@ -88,12 +127,14 @@ class ReductionNodes {
  * Replaces the outputs of a model by the minima and maxima of tensors.
  *
  * The nodes are appended last tensor first: ONNX Runtime orders nodes by walking back from the ends
- * of the graph, last end first, so each tensor is reduced right after it is made, while it is in
- * the cache, and is freed early. In the other order all reductions would come at the end.
+ * of the graph, the node of the highest number first, so each tensor is reduced right after it is
+ * made, while it is in the cache, and is freed early. In the other order all reductions would come
+ * at the end. Bounds leave the graph in few tensors: each output costs a run some 10 µs in
+ * JavaScript.
  *
  * @param model The model; it stays as it is.
  * @param tensors What is measured, in the order in which the graph makes them.
- * @param rows Whether rows are reduced where that is faster; otherwise every tensor is reduced at
+ * @param rows Whether large tensors are reduced row by row; otherwise every tensor is reduced at
  *   once, as ONNX Runtime's calibrator does it.
  */
 export function addReductions(
@@ -102,26 +143,23 @@ export function addReductions(
   rows: boolean,
 ): ReducedModel {
   const copy = editableCopy(model);
-  const graph = graphOf(copy);
-  const nodes = new ReductionNodes(copy, new GraphIndex(graph));
-  const reductions: Reduction[] = [];
-  graph.output = [];
+  const reducer = new Reducer(copy);
+  graphOf(copy).output = [];
+  const groups = new Map<string, { type: number; tensors: string[]; bounds: string[] }>();
   for (const tensor of [...tensors].reverse()) {
-    const axes = rows ? reducedAxes(tensor) : undefined;
-    const max = nodes.node('ReduceMax', tensor.name, axes);
-    const min = nodes.node('ReduceMin', tensor.name, axes);
-    graph.node.push(max, min);
-    for (const { output } of [max, min]) {
-      graph.output.push(outputInfo(output[0]!, onnxType(tensor)));
-    }
-    reductions.push({ tensor: tensor.name, min: min.output[0]!, max: max.output[0]! });
+    const type = onnxType(tensor);
+    const max = reducer.reduce('ReduceMax', tensor, rows);
+    const min = reducer.reduce('ReduceMin', tensor, rows);
+    const key = `${type}/${min.rank}`;
+    const group = groups.get(key) ?? { type, tensors: [], bounds: [] };
+    groups.set(key, group);
+    group.tensors.push(tensor.name);
+    group.bounds.push(min.name, max.name);
   }
-  return { model: copy, reductions };
-}
-
-function outputInfo(name: string, elemType: number) {
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: { value: { case: 'tensorType', value: { elemType } } },
-  });
+  // The group of the tensor that is made first comes last, so that the walk back begins with it.
+  const outputs = Array.from(groups.values(), ({ type, tensors, bounds }) => ({
+    name: reducer.output(bounds, type),
+    tensors,
+  }));
+  return { model: copy, outputs };
 }

@@ -1,17 +1,14 @@
 import type * as Ort from 'onnxruntime-node';
 import { messageOf, TensorRTError } from '../../errors.js';
-import type { OnnxModel } from '../../onnx/index.js';
+import { byteLength, graphOf, type OnnxModel } from '../../onnx/index.js';
 import {
-  fromOnnxRuntime,
   loadOnnxRuntime,
-  type OnnxRuntime,
   onnxRuntimeSessionOptions,
   onnxRuntimeVersion,
-  toOnnxRuntime,
 } from '../../runtime/onnxruntime.js';
-import type { NamedTensors, Tensor } from '../../tensor.js';
 import type { GraphProvider, GraphRunner, InnerTensor, OpenGraphOptions } from '../graph-runner.js';
 import { encodeForSession } from './encode.js';
+import { OnnxRuntimeGraph, wordsOf } from './graph.js';
 import { probeModel } from './probe.js';
 
 /** Options of {@link onnxRuntimeProvider}. */
@@ -22,50 +19,15 @@ export interface OnnxRuntimeProviderOptions {
 
 type Level = 'disabled' | 'all';
 
-function words(error: unknown): string[] {
-  return messageOf(error)
-    .split('\n')
-    .filter((line) => line.trim() !== '');
-}
-
 function labelOf(model: OnnxModel): string {
   return model.path ?? 'the model';
 }
 
-class OnnxRuntimeGraph implements GraphRunner {
-  readonly #ort: OnnxRuntime;
-  readonly #session: Ort.InferenceSession;
-  readonly #label: string;
-  #released: Promise<void> | undefined;
+/** Runs of a model with less weights than this are most likely short. */
+const SMALL_MODEL_BYTES = 2 ** 20;
 
-  constructor(ort: OnnxRuntime, session: Ort.InferenceSession, label: string) {
-    this.#ort = ort;
-    this.#session = session;
-    this.#label = label;
-  }
-
-  async run(feeds: NamedTensors): Promise<NamedTensors> {
-    let results: Ort.InferenceSession.OnnxValueMapType;
-    try {
-      results = await this.#session.run(toOnnxRuntime(this.#ort, feeds));
-    } catch (error) {
-      throw new TensorRTError('INFERENCE_FAILED', `ONNX Runtime could not run ${this.#label}`, {
-        remedy: 'See what ONNX Runtime says; shapes that do not fit are the usual reason.',
-        detail: words(error),
-        cause: error,
-      });
-    }
-    const outputs: Record<string, Tensor> = Object.create(null);
-    for (const name of this.#session.outputNames) {
-      outputs[name] = fromOnnxRuntime(results[name]!, name);
-    }
-    return outputs;
-  }
-
-  release(): Promise<void> {
-    this.#released ??= this.#session.release();
-    return this.#released;
-  }
+function weightBytes(model: OnnxModel): number {
+  return graphOf(model).initializer.reduce((sum, tensor) => sum + (byteLength(tensor) ?? 0), 0);
 }
 
 class OnnxRuntimeProvider implements GraphProvider {
@@ -97,9 +59,9 @@ class OnnxRuntimeProvider implements GraphProvider {
     if (names.length === 0) return;
     let session: Ort.InferenceSession;
     try {
-      session = await this.#create(probeModel(model, names, true), 'disabled').catch(() =>
+      session = await this.#create(probeModel(model, names, true), 'disabled', 1).catch(() =>
         // Some operators take their weights as constants only.
-        this.#create(probeModel(model, names, false), 'disabled'),
+        this.#create(probeModel(model, names, false), 'disabled', 1),
       );
     } catch (error) {
       if (!/Unsupported data type/.test(messageOf(error))) throw this.#refused(model, error);
@@ -119,18 +81,29 @@ class OnnxRuntimeProvider implements GraphProvider {
   async open(model: OnnxModel, options: OpenGraphOptions): Promise<GraphRunner> {
     const ort = await loadOnnxRuntime();
     try {
-      const session = await this.#create(model, options.exact ? 'disabled' : 'all');
-      return new OnnxRuntimeGraph(ort, session, labelOf(model));
+      const level = options.exact ? 'disabled' : 'all';
+      // A guess, so that few models are opened twice; the time of a run decides.
+      const single = weightBytes(model) < SMALL_MODEL_BYTES;
+      const open = (one: boolean) =>
+        this.#create(model, level, this.#threads ?? (one ? 1 : undefined));
+      return new OnnxRuntimeGraph({
+        ort,
+        session: await open(single),
+        label: labelOf(model),
+        single,
+        ...(this.#threads === undefined ? { reopen: open } : {}),
+      });
     } catch (error) {
       throw this.#refused(model, error);
     }
   }
 
-  async #create(model: OnnxModel, level: Level): Promise<Ort.InferenceSession> {
+  async #create(model: OnnxModel, level: Level, threads?: number): Promise<Ort.InferenceSession> {
     const ort = await loadOnnxRuntime();
     const options = onnxRuntimeSessionOptions({
       graphOptimizationLevel: level,
-      ...(this.#threads === undefined ? {} : { threads: this.#threads }),
+      sleepBetweenRuns: true,
+      ...(threads === undefined ? {} : { threads }),
       ...(model.folder === undefined ? {} : { externalDataFolder: model.folder }),
     });
     return ort.InferenceSession.create(encodeForSession(model), options);
@@ -140,7 +113,7 @@ class OnnxRuntimeProvider implements GraphProvider {
     if (error instanceof TensorRTError) return error;
     return new TensorRTError('MODEL_UNSUPPORTED', `ONNX Runtime cannot run ${labelOf(model)}`, {
       remedy: 'Export the model with standard ONNX operators and an opset that it knows.',
-      detail: words(error),
+      detail: wordsOf(error),
       cause: error,
     });
   }
