@@ -6,6 +6,7 @@ export { copyNode, editableCopy, shallowCopy } from './copy.js';
 export { byteLength, dataTypeName, elementCount, tensorDims } from './data-types.js';
 export { dropDefaultInputs } from './default-inputs.js';
 export { describeModel, isQuantizationOperator, type ModelDescription } from './describe.js';
+export { floatTypes } from './element-types.js';
 export { checkExternalData, isExternal, loadExternalData } from './external-data.js';
 export * from './generated/onnx_pb.js';
 export { type Consumer, GraphIndex, isStandardDomain } from './graph-index.js';

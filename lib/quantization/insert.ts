@@ -4,6 +4,7 @@ import {
   createTensor,
   TensorProto_DataType as DataType,
   floatToHalf,
+  floatTypes,
   type GraphIndex,
   type GraphProto,
   halfToFloat,
@@ -130,17 +131,6 @@ class Inserter {
   }
 }
 
-/** Element type of the activations around a candidate: that of the weights nearest to it. */
-function activationType(
-  candidate: Candidate,
-  all: readonly Candidate[],
-  index: GraphIndex,
-): number {
-  const weighted = [candidate, ...all].find(({ weightAxis }) => weightAxis !== undefined);
-  const weight = weighted && index.constant(weighted.node.input[1]!);
-  return weight?.dataType ?? DataType.FLOAT;
-}
-
 /**
  * Inserts QuantizeLinear and DequantizeLinear as the candidates say: one shared pair a tensor, right
  * behind its producer, read by the candidates alone; int8 weights with a DequantizeLinear each.
@@ -151,13 +141,15 @@ export function insertQuantization(
   candidates: readonly Candidate[],
   context: Context,
 ): readonly QuantizedTensor[] {
+  const types = floatTypes(context.graph);
   const inserter = new Inserter(context);
   const separated = separateBiases(candidates, context);
   for (const candidate of candidates) {
     const { node, activation, weightAxis } = candidate;
     if (activation === undefined) continue;
-    const type = activationType(candidate, candidates, context.index);
-    const { output, scale } = inserter.activation(node.input[activation]!, type);
+    const tensor = node.input[activation]!;
+    const type = types.get(tensor) ?? DataType.FLOAT;
+    const { output, scale } = inserter.activation(tensor, type);
     node.input[activation] = output;
     if (weightAxis !== undefined) node.input[1] = inserter.weights(node, weightAxis, scale);
   }
