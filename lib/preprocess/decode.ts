@@ -37,7 +37,12 @@ async function toRgb(image: Sharp, flavor: Flavor): Promise<Pixels> {
     .raw()
     .toBuffer({ resolveWithObject: true });
   if (info.channels !== 3) throw new Error(`it decodes to ${info.channels} channels`);
-  return { data, width: info.width, height: info.height };
+  return { data: plain(data), width: info.width, height: info.height };
+}
+
+/** Without Node's Buffer, whose `slice` does not copy as a Uint8Array's does. */
+function plain(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
 /** Pillow's formula, which knows no profile: paper minus black, minus ink where there is paper. */
@@ -57,7 +62,8 @@ function cmykToRgb(cmyk: Uint8Array, channels: number): Uint8Array {
 
 /** Pillow clips 16-bit grey at 255 (and takes the high byte of 16-bit colour, as libvips does). */
 function grey16ToRgb(bytes: Uint8Array): Uint8Array {
-  const values = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+  // Copied, because a Buffer may begin at an odd address.
+  const values = new Uint16Array(new Uint8Array(bytes).buffer);
   const rgb = new Uint8Array(values.length * 3);
   for (let i = 0; i < values.length; i++) rgb.fill(Math.min(255, values[i]!), i * 3, i * 3 + 3);
   return rgb;
