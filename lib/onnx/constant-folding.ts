@@ -1,13 +1,9 @@
 import { evaluateConstant, isFoldable } from './constant-operators.js';
-import { elementCount } from './data-types.js';
 import type { GraphProto, NodeProto, TensorProto } from './generated/onnx_pb.js';
 import { GraphIndex, isStandardDomain } from './graph-index.js';
 import { graphOf, type OnnxModel } from './model.js';
 import { opsetVersion } from './opset.js';
 import { topologicalSort } from './topological-sort.js';
-
-/** Larger results are left to the runtime: folding must not blow a model up. */
-const MAX_ELEMENTS = 2 ** 26;
 
 /**
  * Replaces what can be computed now by initialisers: shapes put together from constants, transposed
@@ -49,9 +45,6 @@ function fold(
   if (node.output.length !== 1 || name === undefined || index.isGraphOutput(name)) return undefined;
   const inputs = node.input.map((input) => (input === '' ? undefined : value(input)));
   if (node.input.length === 0 || node.input.some((input, i) => input !== '' && !inputs[i])) {
-    return undefined;
-  }
-  if (inputs.some((input) => input !== undefined && elementCount(input) > MAX_ELEMENTS)) {
     return undefined;
   }
   return evaluateConstant(node, { inputs, ...given }, name);

@@ -50,10 +50,28 @@ function build(
   return array && createTensor(name, type, dims, array(values));
 }
 
-/** The same elements under other dims. */
-function withDims(tensor: TensorProto, dims: readonly number[], name: string, folder?: string) {
-  const bytes = tensorBytes(tensor, folder);
-  return createTensor(name, tensor.dataType, dims, bytes);
+/** Larger results are left to the runtime: folding must not blow a model up. */
+const MAX_ELEMENTS = 2 ** 26;
+
+/** Number of elements; `undefined` when dims are nonsense or the result would be too large. */
+function sizeOf(dims: readonly number[]): number | undefined {
+  let size = 1;
+  for (const dim of dims) {
+    if (!Number.isSafeInteger(dim) || dim < 0) return undefined;
+    size *= dim;
+  }
+  return size <= MAX_ELEMENTS ? size : undefined;
+}
+
+/** The same elements under other dims; `undefined` when those are for another number of elements. */
+function withDims(
+  tensor: TensorProto,
+  dims: readonly number[],
+  name: string,
+  folder?: string,
+): TensorProto | undefined {
+  if (sizeOf(dims) !== elementCount(tensor)) return undefined;
+  return createTensor(name, tensor.dataType, dims, tensorBytes(tensor, folder));
 }
 
 function binary(compute: (a: number, b: number, integer: boolean) => number): Evaluator {
@@ -63,11 +81,11 @@ function binary(compute: (a: number, b: number, integer: boolean) => number): Ev
     const right = numbers(b, folder);
     if (left === undefined || right === undefined) return undefined;
     const dims = broadcastDims(tensorDims(a), tensorDims(b));
-    if (dims === undefined) return undefined;
+    const size = dims && sizeOf(dims);
+    if (dims === undefined || size === undefined) return undefined;
     const integer = !isFloatType(a.dataType);
     const atLeft = broadcastIndex(tensorDims(a), dims);
     const atRight = broadcastIndex(tensorDims(b), dims);
-    const size = dims.reduce((product, dim) => product * dim, 1);
     const result = new Float64Array(size);
     for (let i = 0; i < size; i += 1) {
       result[i] = compute(left[atLeft(i)]!, right[atRight(i)]!, integer);
@@ -155,7 +173,6 @@ const reshape: Evaluator = (node, { inputs: [x, shape], folder }, name) => {
   const known = dims.reduce((product, dim) => (dim === -1 ? product : product * dim), 1);
   const free = dims.indexOf(-1);
   if (free >= 0) dims[free] = elementCount(x) / known;
-  if (dims.reduce((product, dim) => product * dim, 1) !== elementCount(x)) return undefined;
   return withDims(x, dims, name, folder);
 };
 
@@ -163,6 +180,10 @@ const transpose: Evaluator = (node, { inputs: [x], folder }, name) => {
   if (x === undefined) return undefined;
   const from = tensorDims(x);
   const order = intsAttribute(node, 'perm') ?? from.map((_, i) => from.length - 1 - i);
+  const permutation = [...order].sort((a, b) => a - b);
+  if (permutation.length !== from.length || permutation.some((axis, i) => axis !== i)) {
+    return undefined;
+  }
   const bytes = tensorBytes(x, folder);
   const count = elementCount(x);
   const size = count === 0 ? 0 : bytes.byteLength / count;
