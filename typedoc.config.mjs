@@ -12,6 +12,8 @@ export default {
   // A clone has no remote that source links could point to.
   disableSources: true,
   readme: 'none',
+  // Generated; @bufbuild/protobuf documents messages.
+  intentionallyNotExported: ['lib/onnx/generated/onnx_pb.ts:ModelProto'],
   // The ONNX code that protoc-gen-es writes carries its own tag.
   blockTags: [...OptionDefaults.blockTags, '@generated'],
 };

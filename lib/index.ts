@@ -13,6 +13,7 @@ export * from './dataset/index.js';
 export * from './engine/index.js';
 export { ERROR_CODES, type ErrorCode, TensorRTError, type TensorRTErrorOptions } from './errors.js';
 export {
+  type DeclaredValue,
   describeModel,
   encodeModel,
   type LoadModelOptions,
@@ -25,6 +26,7 @@ export {
 } from './onnx/index.js';
 export {
   type BatchOptions,
+  type BrokenImage as UndecodableImage,
   encodeNpy,
   type ImageBatch,
   imageBatches,
@@ -53,12 +55,21 @@ export {
   type DoctorReport,
   type DriverInfo,
   doctor,
+  type ExaminedDevice,
   FAMILIES,
   type Family,
   type FoundLibrary,
   findLibraries,
+  type Lack,
+  type LayerDescription,
+  type LibraryFolder,
   type LibrarySearch,
+  type LibrarySearchOptions,
+  type ModuleName,
+  type ModuleStatus,
+  type NetworkDescription,
   queryDriver,
+  type TensorDescription,
   threadPoolSize,
   threadPoolWarning,
 } from './runtime/index.js';

@@ -2,10 +2,11 @@
 // They are Apache-2.0 and come inside a crate, so cargo fetches and verifies them; nothing of the crate
 // is built. TensorRT 8 has no such source: its owner gives TENSORRT8_INCLUDE_DIR.
 import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { lastLine, runCommand } from './run-command.mjs';
-import { familyOfHeaders, findHeaders, headersFolder, ROOT } from './sdk-paths.mjs';
+import { exists, familyOfHeaders, findHeaders, headersFolder, ROOT } from './sdk-paths.mjs';
 
 // The two versions of the crate cannot stand in one manifest, because both claim the same library.
 const SOURCES = [
@@ -26,6 +27,23 @@ async function install(source, target) {
   await rename(temporary, target);
 }
 
+/**
+ * rustup's `cargo` looks for its toolchains in the home folder of whoever calls it. Where that is another
+ * one than cargo was installed in, they lie beside the `.cargo` folder that the command is in.
+ */
+async function cargoEnvironment() {
+  if (process.env.RUSTUP_HOME !== undefined || (await exists(join(homedir(), '.rustup')))) {
+    return process.env;
+  }
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const toolchains = join(folder, '..', '..', '.rustup');
+    if ((await exists(join(folder, 'cargo'))) && (await exists(toolchains))) {
+      return { ...process.env, RUSTUP_HOME: resolve(toolchains) };
+    }
+  }
+  return process.env;
+}
+
 async function vendor(version, folder) {
   await mkdir(join(folder, 'src'), { recursive: true });
   await writeFile(join(folder, 'src', 'lib.rs'), '');
@@ -33,7 +51,10 @@ async function vendor(version, folder) {
     join(folder, 'Cargo.toml'),
     `[package]\nname = "headers"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\ntrtx-sys = "=${version}"\n[workspace]\n`,
   );
-  const result = await runCommand('cargo', ['vendor', '--quiet', 'vendor'], { cwd: folder });
+  const result = await runCommand('cargo', ['vendor', '--quiet', 'vendor'], {
+    cwd: folder,
+    env: await cargoEnvironment(),
+  });
   return { ...result, headers: join(folder, 'vendor', 'trtx-sys', 'TensorRT-Headers') };
 }
 

@@ -56,12 +56,12 @@ written.push(...quantized.files, ...forRtx.files);
 
 step(3, 'Build a TensorRT-RTX engine for compute capabilities 8.0, 8.9 and 12.0, ahead of time');
 try {
-  const shape = (batch) => ({ input: [batch, 3, 32, 32] });
+  const shape = (batch) => [batch, 3, 32, 32];
   const { build, files } = await trt.buildFile(rtxModel, {
     out: engine,
     family: 'tensorrt_rtx',
     computeCapabilities: [80, 89, 120],
-    profiles: [{ min: shape(1), opt: shape(1), max: shape(32) }],
+    profiles: [{ input: { min: shape(1), opt: shape(1), max: shape(32) } }],
   });
   const seconds = (build.elapsedMs / 1000).toFixed(1);
   console.log(

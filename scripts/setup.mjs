@@ -53,10 +53,13 @@ export async function setUp({
   const { fetchHeaders } = await import('./fetch-headers.mjs');
   const { fetchRtx } = await import('./fetch-rtx.mjs');
   const { buildNative } = await import('./build-native.mjs');
-  for (const step of [fetchHeaders, fetchRtx, buildNative]) {
-    const result = await step({ log });
-    if (result.problem !== undefined) problems.push(result.problem);
-  }
+  const headers = await fetchHeaders({ log });
+  for (const { family, reason } of headers.missing)
+    problems.push(`headers of ${family}: ${reason}`);
+  const rtx = await fetchRtx({ log });
+  if (rtx.reason !== undefined) problems.push(`TensorRT-RTX libraries: ${rtx.reason}`);
+  const native = await buildNative({ log });
+  if (native.problem !== undefined) problems.push(native.problem);
   compileTypeScript(log);
   for (const problem of problems) log(`left out: ${problem}`);
   if (requireEverything && problems.length > 0) {

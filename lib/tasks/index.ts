@@ -6,7 +6,12 @@ export {
   type CalibrateFolderResult,
   calibrateFolder,
 } from './calibrate-folder.js';
-export { type ClassifierOptions, type ModelSource, openClassifier } from './classifier.js';
+export {
+  type Classifier,
+  type ClassifierOptions,
+  type ModelSource,
+  openClassifier,
+} from './classifier.js';
 export {
   type Classification,
   type ClassifyOptions,
@@ -16,7 +21,7 @@ export {
   type ImageClassification,
   type Prediction,
 } from './classify.js';
-export type { Comparison, Disagreement } from './comparison.js';
+export { type Comparison, type Disagreement, MAX_DISAGREEMENTS } from './comparison.js';
 export {
   type EvaluateOptions,
   type EvaluateResult,
