@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { expected, integer } from '../arguments.js';
 import { loadModel } from '../onnx/index.js';
 import type { NamedTensors } from '../tensor.js';
+import { startAhead } from './ahead.js';
 import type { GraphProvider } from './graph-runner.js';
 import { type CollectOptions, MinMaxCalibrator } from './minmax/calibrator.js';
 import { onnxRuntimeProvider } from './onnxruntime/provider.js';
@@ -58,13 +59,28 @@ export async function calibrate(
   batches: AsyncIterable<NamedTensors> | Iterable<NamedTensors>,
   options: CalibrateOptions = {},
 ): Promise<CalibrationTable> {
-  const { symmetric = false, threads, folder } = options;
+  const { symmetric = false, threads } = options;
   if (typeof symmetric !== 'boolean') throw expected('symmetric', 'a boolean', symmetric);
   if (threads !== undefined) integer('threads', threads, 1, 1024);
   if (!isIterable(batches)) throw expected('batches', 'an (async) iterable of tensors', batches);
   options.signal?.throwIfAborted();
   const provider =
     options.provider ?? onnxRuntimeProvider(threads === undefined ? {} : { threads });
+  const ahead = startAhead(batches);
+  try {
+    return await calibrateMinMax(model, ahead, provider, options);
+  } finally {
+    await ahead.return?.();
+  }
+}
+
+async function calibrateMinMax(
+  model: string | Uint8Array,
+  batches: AsyncIterable<NamedTensors>,
+  provider: GraphProvider,
+  options: CalibrateOptions,
+): Promise<CalibrationTable> {
+  const { symmetric = false, folder } = options;
   // Weights stay where they are: ONNX Runtime reads them itself.
   const loaded = await loadModel(model, {
     externalData: false,
