@@ -1,35 +1,10 @@
 import { type BaseBinding, baseBinding } from '../runtime/index.js';
-import { axisCoefficients, type Coefficients } from './coefficients.js';
+import { axisCoefficients } from './coefficients.js';
 import type { Geometry } from './geometry.js';
 import type { Kernel } from './recipe.js';
 import { crop, nearest, type Pixels, resample } from './resample.js';
 
-/** The native module's twin of {@link resample}: the same bytes, on libuv's pool. */
-interface NativeResampler {
-  resample(
-    source: Uint8Array,
-    width: number,
-    height: number,
-    target: Uint8Array,
-    plan: {
-      left: number;
-      top: number;
-      keptWidth: number;
-      keptHeight: number;
-      across?: Coefficients;
-      down?: Coefficients;
-    },
-  ): Promise<void>;
-}
-
-let native: NativeResampler | null | undefined;
-
-function nativeResampler(): NativeResampler | null {
-  if (native !== undefined) return native;
-  const binding = baseBinding() as (BaseBinding & Partial<NativeResampler>) | undefined;
-  native = binding?.resample === undefined ? null : (binding as NativeResampler);
-  return native;
-}
+let native: BaseBinding | null | undefined;
 
 /**
  * Resizes an image as its plan says: in the native module on libuv's pool when that is built, else in
@@ -54,11 +29,12 @@ export async function resizePixels(
     ...(across ? { across: axisCoefficients(source.width, plan.width, kernel) } : {}),
     ...(down ? { down: axisCoefficients(source.height, plan.height, kernel) } : {}),
   };
-  const resampler = nativeResampler();
-  if (resampler === null) return resample(source, plan, weights, signal);
+  // Asked once: looking for a module that is not there costs a few file system calls.
+  if (native === undefined) native = baseBinding() ?? null;
+  if (native === null) return resample(source, plan, weights, signal);
   const { left, top, keptWidth, keptHeight } = plan;
   const data = new Uint8Array(keptWidth * keptHeight * 3);
   const part = { left, top, keptWidth, keptHeight, ...weights };
-  await resampler.resample(source.data, source.width, source.height, data, part);
+  await native.resample(source.data, source.width, source.height, data, part);
   return { data, width: keptWidth, height: keptHeight };
 }
