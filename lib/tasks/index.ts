@@ -28,6 +28,7 @@ export {
   evaluate,
   type ModelEvaluation,
 } from './evaluate.js';
+export type { ImageInput } from './image-input.js';
 export {
   calibrationSource,
   DEFAULT_FRACTION,
