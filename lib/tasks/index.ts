@@ -6,12 +6,7 @@ export {
   type CalibrateFolderResult,
   calibrateFolder,
 } from './calibrate-folder.js';
-export {
-  type Classifier,
-  type ClassifierOptions,
-  type ModelSource,
-  openClassifier,
-} from './classifier.js';
+export type { ClassifierOptions, ModelSource } from './classifier.js';
 export {
   type Classification,
   type ClassifyOptions,
@@ -28,7 +23,6 @@ export {
   evaluate,
   type ModelEvaluation,
 } from './evaluate.js';
-export type { ImageInput } from './image-input.js';
 export {
   calibrationSource,
   DEFAULT_FRACTION,
