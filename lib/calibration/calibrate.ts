@@ -4,7 +4,8 @@ import { loadModel } from '../onnx/index.js';
 import type { NamedTensors } from '../tensor.js';
 import { startAhead } from './ahead.js';
 import type { GraphProvider } from './graph-runner.js';
-import { type CollectOptions, MinMaxCalibrator } from './minmax/calibrator.js';
+import type { CollectOptions } from './minmax/batches.js';
+import { MinMaxCalibrator } from './minmax/calibrator.js';
 import { onnxRuntimeProvider } from './onnxruntime/provider.js';
 import { CalibrationTable, type TensorRange } from './ranges.js';
 

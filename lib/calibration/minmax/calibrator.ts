@@ -1,30 +1,37 @@
-import { expected } from '../../arguments.js';
+import { number } from '../../arguments.js';
 import { TensorRTError } from '../../errors.js';
-import { GraphIndex, graphOf, type OnnxModel } from '../../onnx/index.js';
-import { type LongCallOptions, throttle } from '../../progress.js';
-import type { NamedTensors } from '../../tensor.js';
-import type { GraphProvider, GraphRunner } from '../graph-runner.js';
+import type { OnnxModel } from '../../onnx/index.js';
+import type { GraphProvider } from '../graph-runner.js';
 import { symmetricRange, type TensorRange } from '../ranges.js';
-import { hasNaN } from './nan.js';
+import { AverageState } from './average-state.js';
+import { type Batches, BatchWalk, type CollectOptions, inputsIn } from './batches.js';
+import { BoundsMeasurer } from './measurer.js';
 import { type MinMaxPlan, planMinMax } from './plan.js';
-import { type Bounds, BoundsReader, RangeState, someNaN } from './range-state.js';
-import { addReductions } from './reductions.js';
+import { RangeState } from './range-state.js';
 
-/** What {@link MinMaxCalibrator.collect} takes. */
-export interface CollectOptions extends LongCallOptions {
-  /** How many inputs there are, for progress. */
-  total?: number;
+/** Options of {@link MinMaxCalibrator}. */
+export interface MinMaxOptions {
+  /**
+   * Average bounds over batches, with this averaging constant (0 to 1) between calls of `collect`,
+   * as ONNX Runtime's `moving_average`; by default bounds join.
+   */
+  movingAverage?: number;
 }
 
-/** A graph of reductions, ready to run. */
-interface Measuring {
-  runner: GraphRunner;
-  reader: BoundsReader;
+/** The error for a model of which nothing can be calibrated. */
+export function nothingToCalibrate(model: OnnxModel): TensorRTError {
+  return new TensorRTError(
+    'CALIBRATION_FAILED',
+    `${model.path ?? 'The model'} has no float tensor whose range could be measured`,
+    { remedy: 'Calibrate the float model, before it is quantized or converted.' },
+  );
 }
 
-/** Number of inputs in a batch: the extent of the first dim of the first tensor. */
-function inputsIn(feeds: NamedTensors): number {
-  return Object.values(feeds)[0]?.dims[0] ?? 1;
+/** The error for a calibration without a batch. */
+export function noInput(): TensorRTError {
+  return new TensorRTError('CALIBRATION_FAILED', 'There was no input to calibrate with', {
+    remedy: 'Give at least one batch; some hundred images are usual.',
+  });
 }
 
 /**
@@ -33,31 +40,29 @@ function inputsIn(feeds: NamedTensors): number {
  * order of sums), NaN left out. Memory does not grow with the number of inputs.
  *
  * Only what must be measured is measured; the ranges of Relu, Clip, Concat, Reshape and their like
- * follow from others ({@link MinMaxCalibrator.plan} tells which). Where NaN is seen, that batch is
- * computed again just as ONNX Runtime's calibrator would, because what a reduction gives for NaN
- * depends on how it is computed.
+ * follow from others ({@link MinMaxCalibrator.plan} tells which).
  */
 export class MinMaxCalibrator {
   /** What is measured, and what follows. */
   readonly plan: MinMaxPlan;
-  readonly #model: OnnxModel;
-  readonly #provider: GraphProvider;
-  readonly #required: readonly string[];
-  readonly #allowed: ReadonlySet<string>;
-  readonly #state: RangeState;
-  #measuring: Measuring | undefined;
-  #exact: Measuring | undefined;
+  readonly #measurer: BoundsMeasurer;
+  readonly #walk: BatchWalk;
+  readonly #state: RangeState | AverageState;
   #inputs = 0;
   #batches = 0;
 
-  private constructor(model: OnnxModel, provider: GraphProvider, plan: MinMaxPlan) {
-    this.#model = model;
-    this.#provider = provider;
+  private constructor(
+    model: OnnxModel,
+    provider: GraphProvider,
+    plan: MinMaxPlan,
+    { movingAverage }: MinMaxOptions,
+  ) {
     this.plan = plan;
-    this.#state = new RangeState(plan.tensors.length);
-    const graph = graphOf(model);
-    this.#required = new GraphIndex(graph).inputs.map(({ name }) => name);
-    this.#allowed = new Set(graph.input.map(({ name }) => name));
+    this.#measurer = new BoundsMeasurer(model, provider, plan);
+    this.#walk = new BatchWalk(model);
+    const count = plan.tensors.length;
+    this.#state =
+      movingAverage === undefined ? new RangeState(count) : new AverageState(count, movingAverage);
   }
 
   /**
@@ -65,19 +70,23 @@ export class MinMaxCalibrator {
    *
    * @param model The model; it stays as it is.
    * @param provider What runs it.
+   * @param options Moving average.
+   * @throws TypeError or RangeError for a wrong option.
    * @throws TensorRTError `MODEL_UNSUPPORTED` when the provider cannot run the model,
    *   `CALIBRATION_FAILED` when no tensor of it is a float.
    */
-  static async create(model: OnnxModel, provider: GraphProvider): Promise<MinMaxCalibrator> {
-    const plan = await planMinMax(model, provider);
-    if (plan.tensors.length === 0) {
-      throw new TensorRTError(
-        'CALIBRATION_FAILED',
-        `${model.path ?? 'The model'} has no float tensor whose range could be measured`,
-        { remedy: 'Calibrate the float model, before it is quantized or converted.' },
-      );
+  static async create(
+    model: OnnxModel,
+    provider: GraphProvider,
+    options: MinMaxOptions = {},
+  ): Promise<MinMaxCalibrator> {
+    if (options.movingAverage !== undefined) {
+      const isShare = (value: number) => value >= 0 && value <= 1;
+      number('movingAverage', options.movingAverage, 'a number from 0 to 1', isShare);
     }
-    return new MinMaxCalibrator(model, provider, plan);
+    const plan = await planMinMax(model, provider);
+    if (plan.tensors.length === 0) throw nothingToCalibrate(model);
+    return new MinMaxCalibrator(model, provider, plan, options);
   }
 
   /** Number of inputs that were looked at. */
@@ -99,77 +108,15 @@ export class MinMaxCalibrator {
    * @throws TypeError when a batch lacks an input or has one that the model does not.
    * @throws TensorRTError `INFERENCE_FAILED` in ONNX Runtime's own words.
    */
-  async collect(
-    batches: AsyncIterable<NamedTensors> | Iterable<NamedTensors>,
-    options: CollectOptions = {},
-  ): Promise<void> {
-    const { signal, total } = options;
-    signal?.throwIfAborted();
-    const report = throttle(options.onProgress, 'calibrate');
-    this.#measuring ??= await this.#open(false);
-    let done = 0;
-    report(0, total, 'images');
-    for await (const feeds of batches) {
-      signal?.throwIfAborted();
-      this.#checkNames(feeds);
-      this.#state.add(await this.#bounds(this.#measuring, feeds));
-      const count = inputsIn(feeds);
-      done += count;
-      this.#inputs += count;
+  async collect(batches: Batches, options: CollectOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted();
+    await this.#measurer.open();
+    await this.#walk.forEach(batches, options, 'calibrate', async (feeds) => {
+      this.#state.add(await this.#measurer.measure(feeds));
+      this.#inputs += inputsIn(feeds);
       this.#batches += 1;
-      report(done, total, 'images');
-    }
-    signal?.throwIfAborted();
-  }
-
-  async #open(exact: boolean): Promise<Measuring> {
-    const { plan } = this;
-    const { model, outputs } = addReductions(
-      this.#model,
-      exact ? plan.tensors : plan.reduced,
-      !exact,
-    );
-    // Fusing half-precision operators leaves out roundings that the ranges would then lack.
-    const half = plan.tensors.some(({ type }) => type === 'float16');
-    const runner = await this.#provider.open(model, { exact: exact || half });
-    const derived = exact ? new Map() : plan.derived;
-    return { runner, reader: new BoundsReader(plan, outputs, derived) };
-  }
-
-  async #bounds(measuring: Measuring, feeds: NamedTensors): Promise<Bounds> {
-    // Reductions mostly pass over NaN, so it is looked for where it usually comes from as well.
-    if (!hasNaN(feeds)) {
-      const bounds = measuring.reader.read(await measuring.runner.run(feeds));
-      if (!someNaN(bounds)) return bounds;
-    }
-    this.#exact ??= await this.#open(true);
-    return this.#exact.reader.read(await this.#exact.runner.run(feeds));
-  }
-
-  #checkNames(feeds: NamedTensors): void {
-    if (typeof feeds !== 'object' || feeds === null) {
-      throw expected('batches', 'objects with a tensor for each input', feeds);
-    }
-    const names = Object.keys(feeds);
-    const fits =
-      this.#required.every((name) => Object.hasOwn(feeds, name)) &&
-      names.every((name) => this.#allowed.has(name));
-    if (fits) return;
-    const wanted = this.#required.map((name) => JSON.stringify(name)).join(', ');
-    for (const name of this.#required) {
-      if (!Object.hasOwn(feeds, name)) {
-        throw new TypeError(
-          `Expected batches with tensors for the inputs ${wanted} but one lacks ${JSON.stringify(name)}`,
-        );
-      }
-    }
-    for (const name of names) {
-      if (!this.#allowed.has(name)) {
-        throw new TypeError(
-          `Expected batches with tensors for the inputs ${wanted} but one has ${JSON.stringify(name)}`,
-        );
-      }
-    }
+    });
+    this.#state.endCall();
   }
 
   /**
@@ -179,11 +126,7 @@ export class MinMaxCalibrator {
    * @throws TensorRTError `CALIBRATION_FAILED` when no batch was looked at.
    */
   ranges(symmetric = false): [name: string, range: TensorRange][] {
-    if (this.#batches === 0) {
-      throw new TensorRTError('CALIBRATION_FAILED', 'There was no input to calibrate with', {
-        remedy: 'Give at least one batch; some hundred images are usual.',
-      });
-    }
+    if (this.#batches === 0) throw noInput();
     const { bounds } = this.#state;
     return this.plan.tensors.map(({ name, type }, position) => {
       const range: TensorRange = {
@@ -196,11 +139,8 @@ export class MinMaxCalibrator {
   }
 
   /** Frees the model; may be repeated. */
-  async release(): Promise<void> {
-    await this.#measuring?.runner.release();
-    await this.#exact?.runner.release();
-    this.#measuring = undefined;
-    this.#exact = undefined;
+  release(): Promise<void> {
+    return this.#measurer.release();
   }
 
   /** {@link MinMaxCalibrator.release}, for `await using`. */

@@ -18,9 +18,15 @@ export interface MinMaxPlan {
  *
  * @param model The model.
  * @param provider Tells the element types of tensors inside the graph.
+ * @param magnitudes Whether the smallest magnitude is wanted too: it does not follow through a Clip
+ *   around 0.
  * @throws TensorRTError `MODEL_UNSUPPORTED` when the provider cannot run the model.
  */
-export async function planMinMax(model: OnnxModel, provider: GraphProvider): Promise<MinMaxPlan> {
+export async function planMinMax(
+  model: OnnxModel,
+  provider: GraphProvider,
+  magnitudes = false,
+): Promise<MinMaxPlan> {
   const graph = graphOf(model);
   const index = new GraphIndex(graph);
   const tensors = await observedTensors(model, index, provider);
@@ -33,9 +39,14 @@ export async function planMinMax(model: OnnxModel, provider: GraphProvider): Pro
       const tensor = byName.get(output);
       if (tensor === undefined) continue;
       const derivation = derivationOf(tensor, index, model, isObserved);
-      if (derivation === undefined) reduced.push(tensor);
-      else derived.set(output, derivation);
+      if (derivation === undefined || (magnitudes && clampsAroundZero(derivation))) {
+        reduced.push(tensor);
+      } else derived.set(output, derivation);
     }
   }
   return { tensors, reduced, derived };
+}
+
+function clampsAroundZero({ lower, upper }: Derivation): boolean {
+  return lower < 0 && (Number.isFinite(lower) || Number.isFinite(upper));
 }

@@ -13,7 +13,10 @@ import {
 } from '../../onnx/index.js';
 import { type ObservedTensor, onnxType } from './observed-tensors.js';
 
-/** One output of a {@link ReducedModel}: the minimum and the maximum of each tensor, in turn. */
+/**
+ * One output of a {@link ReducedModel}: the minimum and the maximum of each tensor, in turn, and the
+ * smallest magnitude after them where it is asked for.
+ */
 export interface BoundsOutput {
   /** Name of the graph output. */
   name: string;
@@ -26,6 +29,17 @@ export interface ReducedModel {
   model: OnnxModel;
   /** One output for each element type and number of dims. */
   outputs: readonly BoundsOutput[];
+}
+
+/** What {@link addReductions} takes besides the model. */
+export interface ReductionOptions {
+  /**
+   * Whether large tensors are reduced row by row; otherwise every tensor is reduced at once, as ONNX
+   * Runtime's calibrator does it.
+   */
+  rows: boolean;
+  /** Whether the smallest magnitude is measured too. */
+  magnitudes: boolean;
 }
 
 /** Tensors with fewer elements are reduced at once: two nodes cost more than they save. */
@@ -85,6 +99,13 @@ class Reducer {
     return { name, rank: 1 };
   }
 
+  /** The magnitudes of a tensor, as a tensor of their own. */
+  magnitudes(tensor: ObservedTensor): ObservedTensor {
+    const name = this.uniqueName(`${tensor.name}_Abs`);
+    this.#graph.node.push(createNode('Abs', [tensor.name], [name], { name }));
+    return { ...tensor, name };
+  }
+
   #node(
     opType: string,
     input: string,
@@ -134,13 +155,12 @@ class Reducer {
  *
  * @param model The model; it stays as it is.
  * @param tensors What is measured, in the order in which the graph makes them.
- * @param rows Whether large tensors are reduced row by row; otherwise every tensor is reduced at
- *   once, as ONNX Runtime's calibrator does it.
+ * @param options How they are reduced.
  */
 export function addReductions(
   model: OnnxModel,
   tensors: readonly ObservedTensor[],
-  rows: boolean,
+  { rows, magnitudes }: ReductionOptions,
 ): ReducedModel {
   const copy = editableCopy(model);
   const reducer = new Reducer(copy);
@@ -155,6 +175,10 @@ export function addReductions(
     groups.set(key, group);
     group.tensors.push(tensor.name);
     group.bounds.push(min.name, max.name);
+    if (magnitudes) {
+      const absolute = reducer.magnitudes(tensor);
+      group.bounds.push(reducer.reduce('ReduceMin', absolute, rows).name);
+    }
   }
   // The group of the tensor that is made first comes last, so that the walk back begins with it.
   const outputs = Array.from(groups.values(), ({ type, tensors, bounds }) => ({

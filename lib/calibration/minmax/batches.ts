@@ -1,0 +1,72 @@
+import { expected } from '../../arguments.js';
+import { GraphIndex, graphOf, type OnnxModel } from '../../onnx/index.js';
+import { type LongCallOptions, throttle } from '../../progress.js';
+import type { NamedTensors } from '../../tensor.js';
+
+/** Tensors by input name, batch after batch. */
+export type Batches = AsyncIterable<NamedTensors> | Iterable<NamedTensors>;
+
+/** What the `collect` of a calibrator takes. */
+export interface CollectOptions extends LongCallOptions {
+  /** How many inputs there are, for progress. */
+  total?: number;
+}
+
+/** Number of inputs in a batch: the extent of the first dim of its first tensor. */
+export function inputsIn(feeds: NamedTensors): number {
+  return Object.values(feeds)[0]?.dims[0] ?? 1;
+}
+
+/** Walks over batches, and checks that they have what the model takes. */
+export class BatchWalk {
+  readonly #required: readonly string[];
+  readonly #allowed: ReadonlySet<string>;
+
+  constructor(model: OnnxModel) {
+    const graph = graphOf(model);
+    this.#required = new GraphIndex(graph).inputs.map(({ name }) => name);
+    this.#allowed = new Set(graph.input.map(({ name }) => name));
+  }
+
+  /**
+   * Calls `look` with each batch and waits for it before the next batch is asked for.
+   *
+   * @param batches The batches.
+   * @param options Abort signal, progress in `images`.
+   * @param phase Name of the phase in progress reports.
+   * @param look What is done with a batch.
+   * @throws TypeError when a batch lacks an input or has one that the model does not.
+   */
+  async forEach(
+    batches: Batches,
+    { signal, total, onProgress }: CollectOptions,
+    phase: string,
+    look: (feeds: NamedTensors) => Promise<void>,
+  ): Promise<void> {
+    const report = throttle(onProgress, phase);
+    let done = 0;
+    report(0, total, 'images');
+    for await (const feeds of batches) {
+      signal?.throwIfAborted();
+      this.#checkNames(feeds);
+      await look(feeds);
+      done += inputsIn(feeds);
+      report(done, total, 'images');
+    }
+    signal?.throwIfAborted();
+  }
+
+  #checkNames(feeds: NamedTensors): void {
+    if (typeof feeds !== 'object' || feeds === null) {
+      throw expected('batches', 'objects with a tensor for each input', feeds);
+    }
+    const names = Object.keys(feeds);
+    const missing = this.#required.find((name) => !Object.hasOwn(feeds, name));
+    const unknown = names.find((name) => !this.#allowed.has(name));
+    if (missing === undefined && unknown === undefined) return;
+    const wanted = this.#required.map((name) => JSON.stringify(name)).join(', ');
+    const came =
+      missing === undefined ? `has ${JSON.stringify(unknown)}` : `lacks ${JSON.stringify(missing)}`;
+    throw new TypeError(`Expected batches with tensors for the inputs ${wanted} but one ${came}`);
+  }
+}
