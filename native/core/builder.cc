@@ -24,7 +24,9 @@ bool SaysNoDevice(const CallLog& log) {
 }
 
 Error LibraryFailure(const CallLog& log, const std::string& fallback) {
-  const std::string words = log.FirstError();
+  std::string words = log.FirstError();
+  // What stops version 8 without a GPU is only a warning, the last one.
+  if (words.empty() && !log.Lines().empty()) words = log.Lines().back().text;
   const std::string message = words.empty() ? fallback : fallback + ": " + words;
   if (SaysNoDevice(log)) return Error("DEVICE_NOT_FOUND", message, kNoDeviceRemedy);
   return Error("BUILD_FAILED", message);

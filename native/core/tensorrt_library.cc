@@ -5,8 +5,30 @@
 #include <utility>
 
 #include "core/library_version.h"
+#include "core/text.h"
 
 namespace trtn {
+namespace {
+
+// Opens the parser after the library that it needs, which the loader then finds by name. Version 8's
+// parser needs the plugin library too; outside of the loader's path it is looked for beside libnvinfer.
+SharedLibrary OpenParser(const LibraryPaths& paths) {
+  constexpr auto kProcess = SharedLibrary::Lifetime::kProcess;
+  try {
+    return SharedLibrary(paths.parser, kProcess);
+  } catch (const Error& error) {
+    const std::string stem = "/libnvinfer.so";
+    const size_t position = paths.infer.rfind(stem);
+    if (position == std::string::npos || !Contains(error.what(), "libnvinfer_plugin")) throw;
+    const std::string suffix = paths.infer.substr(position + stem.size());
+    // Its own error, when it does not load either, says what is really missing.
+    const SharedLibrary plugin(paths.infer.substr(0, position) + "/libnvinfer_plugin.so" + suffix,
+                               kProcess);
+    return SharedLibrary(paths.parser, kProcess);
+  }
+}
+
+}  // namespace
 
 std::shared_ptr<const TensorRtLibrary> TensorRtLibrary::Open(const LibraryPaths& paths) {
   static std::mutex mutex;
@@ -30,10 +52,7 @@ TensorRtLibrary::TensorRtLibrary(const LibraryPaths& paths) {
                 "Use TensorRT 8.6, 10.x, 11.x or TensorRT-RTX 1.5 or later, each with its module.");
   }
   infer_.Pin();
-  // After the library that it needs, which the loader then finds by name.
-  if (!paths.parser.empty()) {
-    parser_ = SharedLibrary(paths.parser, SharedLibrary::Lifetime::kProcess);
-  }
+  if (!paths.parser.empty()) parser_ = OpenParser(paths);
 }
 
 Owned<nvinfer1::IBuilder> TensorRtLibrary::CreateBuilder(nvinfer1::ILogger& logger) const {
