@@ -8,6 +8,7 @@
 #include "core/session/shared_memory.h"
 #include "node/running_calls.h"
 #include "node/session_convert.h"
+#include "node/session_exit.h"
 #include "node/session_object.h"
 
 namespace trtn {
@@ -36,6 +37,7 @@ void OpenHere(OpenOptions& options, Opened& opened) {
     }
     opened.session = std::make_shared<Session>(
         engine, options.session, [waker = opened.waker] { waker->Wake(); });
+    CloseAtExit(opened.session);
   } catch (const Error& error) {
     opened.failure = Failure{error, engine == nullptr ? log.TakeLines() : engine->TakeLog()};
   } catch (const std::exception& error) {

@@ -142,7 +142,7 @@ export interface SessionBinding {
   allocateDevice(deviceId: number, bytes: number): NativeDeviceMemory;
   freeDevice(memory: NativeDeviceMemory): void;
   copyDevice(memory: NativeDeviceMemory, data: ArrayBufferView, upload: boolean): void;
-  /** Locks whole pages inside the buffer; the offset of the first. */
-  pin(deviceId: number, buffer: ArrayBuffer, bytes: number): number;
-  unpin(buffer: ArrayBuffer): void;
+  /** Locks whole pages inside the buffer; the offset of the first, and its address. */
+  pin(deviceId: number, buffer: ArrayBuffer, bytes: number): [offset: number, address: number];
+  unpin(address: number): void;
 }

@@ -72,6 +72,10 @@ export class InferenceSession implements ModelSession {
   readonly outputs: readonly ValueMetadata[];
   /** @inheritdoc */
   readonly provider = 'tensorrt';
+  /** Names of the inputs, in order. */
+  readonly inputNames: readonly string[];
+  /** Names of the outputs, in order. */
+  readonly outputNames: readonly string[];
   /** Number of the GPU. */
   readonly deviceId: number;
   /** Version of the TensorRT library, for example `8.6.1`. */
@@ -98,6 +102,8 @@ export class InferenceSession implements ModelSession {
     this.#pending = new PendingWork(native);
     this.inputs = engine.inputs.map(metadataOf);
     this.outputs = engine.outputs.map(metadataOf);
+    this.inputNames = this.inputs.map(({ name }) => name);
+    this.outputNames = this.outputs.map(({ name }) => name);
     this.deviceId = options.deviceId ?? 0;
     this.libraryVersion = engine.libraryVersion;
     this.profiles = profilesOf(engine);

@@ -52,11 +52,11 @@ export class PinnedTensor<T extends TensorType = TensorType> extends Tensor<T> {
     const bytes = Math.max(length * array.BYTES_PER_ELEMENT, 1);
     const pages = Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
     const buffer = new ArrayBuffer(pages + PAGE_BYTES);
-    const offset = native(() => binding.pin(deviceId, buffer, bytes));
-    let pinned = true;
+    const [offset, address] = native(() => binding.pin(deviceId, buffer, bytes));
+    let held: ArrayBuffer | undefined = buffer;
     const unpin = (): void => {
-      if (pinned) binding.unpin(buffer);
-      pinned = false;
+      if (held !== undefined) binding.unpin(address);
+      held = undefined;
     };
     const data = new array(buffer, offset, length) as TensorData<T>;
     return new PinnedTensor(type, data, dims, unpin);

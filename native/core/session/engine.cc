@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 #include <utility>
 
 #include "core/network.h"
@@ -14,9 +16,15 @@ namespace trtn {
 namespace {
 
 std::vector<unsigned char> ReadPlan(const std::string& path) {
+  std::error_code problem;
+  const bool folder = std::filesystem::is_directory(path, problem);
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   std::vector<unsigned char> bytes;
-  if (file) {
+  if (folder) {
+    // It can be opened, and has the size of everything.
+    file.setstate(std::ios::failbit);
+    errno = EISDIR;
+  } else if (file) {
     const std::streamoff size = file.tellg();
     if (size > 0) {
       bytes.resize(static_cast<size_t>(size));
@@ -44,7 +52,9 @@ bool Binding::dynamic() const { return std::find(shape.begin(), shape.end(), -1)
 Engine::Engine(std::shared_ptr<const TensorRtLibrary> library, const cuda::PrimaryContext& context)
     : library_(std::move(library)), context_(context), logger_(log_) {}
 
-Engine::~Engine() {
+Engine::~Engine() { Unload(); }
+
+void Engine::Unload() {
   // TensorRT frees on the current device, which is the first one on a fresh thread.
   try {
     const cuda::CurrentContext current(context_);
@@ -53,6 +63,8 @@ Engine::~Engine() {
   } catch (const Error&) {
     // After a sticky error the driver refuses everything; the members go without it.
   }
+  engine_.reset();
+  runtime_.reset();
 }
 
 std::shared_ptr<Engine> Engine::Load(EngineSource source, CallLog& log) {

@@ -48,6 +48,10 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  // Frees what the engine has on the GPU. Contexts must be gone; nothing may be asked of it afterwards
+  // but its metadata.
+  void Unload();
+
   const std::string& name() const { return name_; }
   const std::vector<Binding>& inputs() const { return inputs_; }
   const std::vector<Binding>& outputs() const { return outputs_; }

@@ -251,6 +251,7 @@ void Session::Close(bool drop) {
     // After a sticky error the driver refuses everything; the slots go without it.
   }
   slots_.clear();
+  engine_->Unload();
 }
 
 }  // namespace trtn
