@@ -10,3 +10,4 @@ export type { MinMaxPlan } from './minmax/plan.js';
 export { type OnnxRuntimeProviderOptions, onnxRuntimeProvider } from './onnxruntime/provider.js';
 export * from './ranges.js';
 export * from './tables/index.js';
+export { HistogramCalibrator, type RepeatableBatches } from './values/calibrator.js';

@@ -16,6 +16,8 @@ interface Measuring {
 export interface MeasurerOptions {
   /** Whether smallest magnitudes are measured too. */
   magnitudes?: boolean;
+  /** Whether no nodes are fused, so that the bounds are those of the values that a reader sees. */
+  exact?: boolean;
   /**
    * The bounds of a batch in which there is NaN; by default it is computed again just as ONNX
    * Runtime's MinMax calibrator would, because what a reduction gives for NaN depends on how it is
@@ -25,7 +27,7 @@ export interface MeasurerOptions {
 }
 
 /** Whether fusing operators would leave out roundings that ranges are meant to have. */
-export function needsExact({ tensors }: MinMaxPlan): boolean {
+function needsExact({ tensors }: MinMaxPlan): boolean {
   return tensors.some(({ type }) => type === 'float16');
 }
 
@@ -35,6 +37,7 @@ export class BoundsMeasurer {
   readonly #provider: GraphProvider;
   readonly #plan: MinMaxPlan;
   readonly #magnitudes: boolean;
+  readonly #unfused: boolean;
   readonly #withNaN: (feeds: NamedTensors) => Promise<Bounds>;
   #measuring: Measuring | undefined;
   #exact: Measuring | undefined;
@@ -49,6 +52,7 @@ export class BoundsMeasurer {
     this.#provider = provider;
     this.#plan = plan;
     this.#magnitudes = options.magnitudes ?? false;
+    this.#unfused = (options.exact ?? false) || needsExact(plan);
     this.#withNaN = options.withNaN ?? ((feeds) => this.#measureExactly(feeds));
   }
 
@@ -78,7 +82,9 @@ export class BoundsMeasurer {
     const magnitudes = this.#magnitudes;
     const measured = exact ? this.#plan.tensors : this.#plan.reduced;
     const { model, outputs } = addReductions(this.#model, measured, { rows: !exact, magnitudes });
-    const runner = await this.#provider.open(model, { exact: exact || needsExact(this.#plan) });
+    const runner = await this.#provider.open(model, {
+      exact: exact || this.#unfused,
+    });
     const derived = exact ? new Map() : this.#plan.derived;
     return { runner, reader: new BoundsReader(this.#plan, outputs, derived, magnitudes) };
   }
