@@ -1,18 +1,33 @@
 import { basename } from 'node:path';
-import { expected, integer } from '../arguments.js';
-import { loadModel } from '../onnx/index.js';
-import type { NamedTensors } from '../tensor.js';
+import { expected, integer, oneOf } from '../arguments.js';
+import { loadModel, type OnnxModel } from '../onnx/index.js';
 import { startAhead } from './ahead.js';
 import type { GraphProvider } from './graph-runner.js';
-import type { CollectOptions } from './minmax/batches.js';
+import { type HistogramMethodOptions, resolveHistogramOptions } from './histogram/calibration.js';
+import type { Batches, CollectOptions } from './minmax/batches.js';
 import { MinMaxCalibrator } from './minmax/calibrator.js';
 import { onnxRuntimeProvider } from './onnxruntime/provider.js';
-import { CalibrationTable, type TensorRange } from './ranges.js';
+import {
+  CALIBRATION_METHODS,
+  type CalibrationMethod,
+  CalibrationTable,
+  type TensorRange,
+} from './ranges.js';
+import { HistogramCalibrator, type RepeatableBatches } from './values/calibrator.js';
 
 /** Options of {@link calibrate}. */
-export interface CalibrateOptions extends CollectOptions {
-  /** Make every range symmetric, (−amax, amax), as ONNX Runtime's option of that name; false by default. */
+export interface CalibrateOptions
+  extends CollectOptions,
+    Omit<HistogramMethodOptions, 'method' | 'symmetric'> {
+  /** How ranges are chosen; `minmax` by default. */
+  method?: CalibrationMethod;
+  /**
+   * MinMax: make every range symmetric, (−amax, amax); false by default. Percentile: a histogram of
+   * magnitudes and a range around 0; true by default. As ONNX Runtime's option of that name.
+   */
   symmetric?: boolean;
+  /** MinMax: average bounds over batches, with this averaging constant between 0 and 1. */
+  movingAverage?: number;
   /** Threads that compute one run on the CPU; ONNX Runtime chooses by default (one a core). */
   threads?: number;
   /** What runs the model; ONNX Runtime's CPU provider by default. */
@@ -41,58 +56,131 @@ function warningsOf(ranges: readonly (readonly [string, TensorRange])[]): string
   return warnings;
 }
 
+/** What a method found, and how it is recorded. */
+interface Outcome {
+  ranges: [string, TensorRange][];
+  options: Record<string, unknown>;
+}
+
+async function byMinMax(
+  model: OnnxModel,
+  batches: Batches,
+  provider: GraphProvider,
+  options: CalibrateOptions,
+): Promise<Outcome> {
+  const { symmetric = false, movingAverage } = options;
+  const averaging = movingAverage === undefined ? {} : { movingAverage };
+  await using calibrator = await MinMaxCalibrator.create(model, provider, averaging);
+  await calibrator.collect(batches, options);
+  return { ranges: calibrator.ranges(symmetric), options: { symmetric, ...averaging } };
+}
+
+async function byHistogram(
+  model: OnnxModel,
+  batches: RepeatableBatches,
+  provider: GraphProvider,
+  method: HistogramMethodOptions,
+  options: CalibrateOptions,
+): Promise<Outcome> {
+  await using calibrator = await HistogramCalibrator.create(model, provider, method);
+  await calibrator.collect(batches, options);
+  const { method: _, ...resolved } = calibrator.options;
+  return { ranges: calibrator.ranges(), options: resolved };
+}
+
+function histogramOptions(
+  method: HistogramMethodOptions['method'],
+  { numBins, numQuantizedBins, percentile, symmetric }: CalibrateOptions,
+): HistogramMethodOptions {
+  return {
+    method,
+    ...(numBins === undefined ? {} : { numBins }),
+    ...(numQuantizedBins === undefined ? {} : { numQuantizedBins }),
+    ...(percentile === undefined ? {} : { percentile }),
+    ...(symmetric === undefined ? {} : { symmetric }),
+  };
+}
+
+function isIterable(value: unknown): value is Batches {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    (Symbol.asyncIterator in value || Symbol.iterator in value)
+  );
+}
+
 /**
- * Calibrates a model by MinMax: the smallest and the largest value that every tensor takes over the
- * given inputs, as ONNX Runtime's calibrator computes them (`CalibrationMethod.MinMax`).
+ * Calibrates a model: finds the range of every tensor over the given inputs, as ONNX Runtime's
+ * calibrator of the same method computes it (`CalibrationMethod.MinMax`, `Entropy`, `Percentile`,
+ * `Distribution`).
  *
  * @param model Path of the .onnx file (external data is found beside it), or its bytes.
- * @param batches Tensors by input name, in any number and of any shapes that the model takes. Each
- *   batch is done with before the next is asked for.
- * @param options Symmetric ranges, threads, abort signal, progress in `images`.
- * @returns The table, with the model's digest and the versions in `meta`, and warnings for tensors
- *   of which nothing but NaN, or infinity, was seen.
- * @throws TypeError when a batch lacks an input of the model, or has one that it does not.
- * @throws TensorRTError `ONNXRUNTIME_MISSING`; `CALIBRATION_FAILED` without a batch; `MODEL_…` for
- *   a model that cannot be read or run; `INFERENCE_FAILED` in ONNX Runtime's own words.
+ * @param batches Tensors by input name, in any number and of any shapes that the model takes; or a
+ *   function that gives them. Each batch is done with before the next is asked for. The histogram
+ *   methods go through the batches twice, so they take a function or an array.
+ * @param options Method, threads, abort signal, progress in `images`.
+ * @returns The table, with the model's digest, the method and the versions in `meta`, and warnings
+ *   for tensors of which nothing but NaN, or infinity, was seen.
+ * @throws TypeError or RangeError for a wrong option, and when a batch lacks an input of the model,
+ *   or has one that it does not.
+ * @throws TensorRTError `ONNXRUNTIME_MISSING`; `CALIBRATION_FAILED` without a batch, or where the
+ *   method refuses a tensor's values; `MODEL_…` for a model that cannot be read or run;
+ *   `INFERENCE_FAILED` in ONNX Runtime's own words.
  */
 export async function calibrate(
   model: string | Uint8Array,
-  batches: AsyncIterable<NamedTensors> | Iterable<NamedTensors>,
+  batches: Batches | (() => Batches),
   options: CalibrateOptions = {},
 ): Promise<CalibrationTable> {
-  const { symmetric = false, threads } = options;
-  if (typeof symmetric !== 'boolean') throw expected('symmetric', 'a boolean', symmetric);
+  const { symmetric, threads, signal } = options;
+  const method = oneOf('method', options.method ?? 'minmax', CALIBRATION_METHODS);
+  if (symmetric !== undefined && typeof symmetric !== 'boolean') {
+    throw expected('symmetric', 'a boolean', symmetric);
+  }
   if (threads !== undefined) integer('threads', threads, 1, 1024);
-  if (!isIterable(batches)) throw expected('batches', 'an (async) iterable of tensors', batches);
-  options.signal?.throwIfAborted();
   const provider =
     options.provider ?? onnxRuntimeProvider(threads === undefined ? {} : { threads });
-  const ahead = startAhead(batches);
-  try {
-    return await calibrateMinMax(model, ahead, provider, options);
-  } finally {
-    await ahead.return?.();
+  if (method === 'minmax') {
+    const once = typeof batches === 'function' ? batches() : batches;
+    if (!isIterable(once)) throw expected('batches', 'an (async) iterable of tensors', batches);
+    signal?.throwIfAborted();
+    const ahead = startAhead(once);
+    try {
+      return await run(model, provider, options, (loaded) =>
+        byMinMax(loaded, ahead, provider, options),
+      );
+    } finally {
+      await ahead.return?.();
+    }
   }
+  if (typeof batches !== 'function' && !Array.isArray(batches)) {
+    const why = `an array or a function that gives batches, because ${method} goes through them twice,`;
+    throw expected('batches', why, batches);
+  }
+  const chosen = histogramOptions(method, options);
+  resolveHistogramOptions(chosen);
+  signal?.throwIfAborted();
+  return run(model, provider, options, (loaded) =>
+    byHistogram(loaded, batches, provider, chosen, options),
+  );
 }
 
-async function calibrateMinMax(
+async function run(
   model: string | Uint8Array,
-  batches: AsyncIterable<NamedTensors>,
   provider: GraphProvider,
   options: CalibrateOptions,
+  compute: (loaded: OnnxModel) => Promise<Outcome>,
 ): Promise<CalibrationTable> {
-  const { symmetric = false, folder } = options;
+  const { method = 'minmax', folder } = options;
   // Weights stay where they are: ONNX Runtime reads them itself.
   const loaded = await loadModel(model, {
     externalData: false,
     ...(folder === undefined ? {} : { folder }),
   });
   const versions = await provider.versions();
-  await using calibrator = await MinMaxCalibrator.create(loaded, provider);
-  await calibrator.collect(batches, options);
-  const ranges = calibrator.ranges(symmetric);
+  const { ranges, options: used } = await compute(loaded);
   return new CalibrationTable(ranges, {
-    method: 'minmax',
+    method,
     warnings: warningsOf(ranges),
     meta: {
       version: 1,
@@ -100,16 +188,8 @@ async function calibrateMinMax(
         sha256: loaded.sha256,
         ...(typeof model === 'string' ? { file: basename(model) } : {}),
       },
-      method: { name: 'minmax', options: { symmetric } },
+      method: { name: method, options: used },
       versions,
     },
   });
-}
-
-function isIterable(value: unknown): boolean {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    (Symbol.asyncIterator in value || Symbol.iterator in value)
-  );
 }

@@ -11,3 +11,4 @@ export { type OnnxRuntimeProviderOptions, onnxRuntimeProvider } from './onnxrunt
 export * from './ranges.js';
 export * from './tables/index.js';
 export { HistogramCalibrator, type RepeatableBatches } from './values/calibrator.js';
+export { collectHistogramPart } from './values/part.js';
