@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Progress } from '../../lib/progress.js';
 import { evaluate } from '../../lib/tasks/index.js';
@@ -132,6 +133,17 @@ describe('what evaluate refuses', () => {
     ).rejects.toMatchObject({
       code: 'LABELS_INVALID',
       message: `three.json has 3 classes, but ${at('model.onnx')} has 4 outputs`,
+    });
+  });
+
+  it('two models with another number of outputs', async () => {
+    await writeImage(at('large/x.png'), [255, 0, 0], 32, 32);
+    const other = fileURLToPath(new URL('../../examples/digits/model.onnx', import.meta.url));
+    await expect(
+      evaluate(at('model.onnx'), { images: at('large'), against: other, labels: false, ...plain }),
+    ).rejects.toMatchObject({
+      code: 'MODEL_UNSUPPORTED',
+      message: `${at('model.onnx')} has 4 outputs and ${other} has 10: they cannot be compared`,
     });
   });
 
