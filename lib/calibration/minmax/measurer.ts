@@ -16,8 +16,6 @@ interface Measuring {
 export interface MeasurerOptions {
   /** Whether smallest magnitudes are measured too. */
   magnitudes?: boolean;
-  /** Whether no nodes are fused, so that the bounds are those of the values that a reader sees. */
-  exact?: boolean;
   /**
    * The bounds of a batch in which there is NaN; by default it is computed again just as ONNX
    * Runtime's MinMax calibrator would, because what a reduction gives for NaN depends on how it is
@@ -27,7 +25,7 @@ export interface MeasurerOptions {
 }
 
 /** Whether fusing operators would leave out roundings that ranges are meant to have. */
-function needsExact({ tensors }: MinMaxPlan): boolean {
+export function needsExact({ tensors }: MinMaxPlan): boolean {
   return tensors.some(({ type }) => type === 'float16');
 }
 
@@ -37,7 +35,6 @@ export class BoundsMeasurer {
   readonly #provider: GraphProvider;
   readonly #plan: MinMaxPlan;
   readonly #magnitudes: boolean;
-  readonly #unfused: boolean;
   readonly #withNaN: (feeds: NamedTensors) => Promise<Bounds>;
   #measuring: Measuring | undefined;
   #exact: Measuring | undefined;
@@ -52,7 +49,6 @@ export class BoundsMeasurer {
     this.#provider = provider;
     this.#plan = plan;
     this.#magnitudes = options.magnitudes ?? false;
-    this.#unfused = (options.exact ?? false) || needsExact(plan);
     this.#withNaN = options.withNaN ?? ((feeds) => this.#measureExactly(feeds));
   }
 
@@ -83,7 +79,7 @@ export class BoundsMeasurer {
     const measured = exact ? this.#plan.tensors : this.#plan.reduced;
     const { model, outputs } = addReductions(this.#model, measured, { rows: !exact, magnitudes });
     const runner = await this.#provider.open(model, {
-      exact: exact || this.#unfused,
+      exact: exact || needsExact(this.#plan),
     });
     const derived = exact ? new Map() : this.#plan.derived;
     return { runner, reader: new BoundsReader(this.#plan, outputs, derived, magnitudes) };

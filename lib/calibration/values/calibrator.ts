@@ -50,7 +50,6 @@ export class HistogramCalibrator {
     this.#position = new Map(plan.tensors.map(({ name }, position) => [name, position]));
     this.#measurer = new BoundsMeasurer(model, provider, plan, {
       magnitudes: ofMagnitudes(histograms),
-      exact: true,
       withNaN: (feeds) => this.#scan(feeds),
     });
   }
@@ -109,6 +108,8 @@ export class HistogramCalibrator {
     for (const { names } of this.#groups) {
       this.#histograms.begin(names[0], this.#boundsOf(names[0], state.bounds));
     }
+    // The weights need not be in memory twice.
+    await this.#measurer.release();
     let counted = 0;
     await this.#walk.forEach(again(), options, 'count', async (feeds) => {
       const values = await this.#reader.read(feeds);

@@ -9,6 +9,7 @@ import {
 } from '../../onnx/index.js';
 import type { NamedTensors, Tensor } from '../../tensor.js';
 import type { GraphProvider, GraphRunner } from '../graph-runner.js';
+import { needsExact } from '../minmax/measurer.js';
 import { type ObservedTensor, onnxType } from '../minmax/observed-tensors.js';
 import type { MinMaxPlan } from '../minmax/plan.js';
 import type { Piece } from './pieces.js';
@@ -40,12 +41,14 @@ export class ValueReader {
   readonly #provider: GraphProvider;
   readonly #inside: readonly ObservedTensor[];
   readonly #inputs: readonly ObservedTensor[];
+  readonly #exact: boolean;
   #runner: GraphRunner | undefined;
   #scratch = new Float32Array(0);
 
   constructor(model: OnnxModel, provider: GraphProvider, plan: MinMaxPlan) {
     this.#model = model;
     this.#provider = provider;
+    this.#exact = needsExact(plan);
     const index = new GraphIndex(graphOf(model));
     const isInside = ({ name }: ObservedTensor) => index.producer(name) !== undefined;
     this.#inside = plan.reduced.filter(isInside);
@@ -60,9 +63,8 @@ export class ValueReader {
       if (tensor !== undefined) values.set(name, floats(tensor));
     }
     if (this.#inside.length > 0) {
-      // As ONNX Runtime's calibrator computes them: a bin more or less can move a threshold.
       this.#runner ??= await this.#provider.open(withOutputs(this.#model, this.#inside), {
-        exact: true,
+        exact: this.#exact,
       });
       const results = await this.#runner.run(feeds);
       for (const { name } of this.#inside) values.set(name, floats(results[name]!));
