@@ -1,9 +1,11 @@
 // Measures sessions on this machine's GPU and prints one JSON document: the native loops, run, runSync,
 // the bare round trip, many concurrent callers, batches, and create/run/dispose cycles with memory.
-//   node scripts/bench/session.mjs PLAN --libraryDir DIR [--batchPlan PLAN] [--seconds 2] [--runs 100000]
-//     [--cycles 200] [--deviceId 0] [--only loops,runs,…]
+//   node scripts/bench/session.mjs PLAN|MODEL.onnx --libraryDir DIR [--batchPlan PLAN] [--seconds 2] [--runs 100000]
+//     [--shapes input:1x3x224x224] [--cycles 200] [--deviceId 0] [--only loops,runs,…]
 // Runs on dist/ and the native modules; needs no development dependency and no network.
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 
@@ -17,22 +19,42 @@ const { positionals, values } = parseArgs({
     cycles: { type: 'string', default: '200' },
     deviceId: { type: 'string', default: '0' },
     only: { type: 'string', default: '' },
+    shapes: { type: 'string', default: '' },
   },
 });
-const [plan] = positionals;
-if (plan === undefined) {
+const [model] = positionals;
+if (model === undefined) {
   console.error('Usage: node scripts/bench/session.mjs PLAN --libraryDir DIR');
   process.exit(2);
 }
 const { InferenceSession } = await import('../../dist/session/tensorrt/index.js');
 const { Tensor, TENSOR_ARRAYS } = await import('../../dist/tensor.js');
 
+/** The plan itself, or one that is built of an ONNX model beside it. */
+async function planOf(path) {
+  if (!path.endsWith('.onnx')) return path;
+  const { buildEngine } = await import('../../dist/engine/index.js');
+  const fixed = values.shapes.split(',').map((entry) => {
+    const [name, text = ''] = entry.split(':');
+    const dims = text.split('x').map(Number);
+    return [name, { min: dims, opt: dims, max: dims }];
+  });
+  const built = await buildEngine(path, {
+    ...(values.libraryDir === undefined ? {} : { libraryDir: values.libraryDir }),
+    ...(values.shapes === '' ? {} : { profiles: [Object.fromEntries(fixed)] }),
+  });
+  const file = join(await mkdtemp(join(tmpdir(), 'bench-session-')), 'model.plan');
+  await writeFile(file, built.plan);
+  return file;
+}
+const plan = await planOf(model);
+
 const seconds = Number(values.seconds);
 const common = {
   deviceId: Number(values.deviceId),
   ...(values.libraryDir === undefined ? {} : { libraryDir: values.libraryDir }),
 };
-const report = { plan, node: process.version, cores: (await import('node:os')).cpus().length };
+const report = { model, node: process.version, cores: cpus().length };
 const wanted = (part) => values.only === '' || values.only.split(',').includes(part);
 
 /** Microseconds, of milliseconds. */

@@ -1,14 +1,13 @@
-import { expected } from '../../arguments.js';
 import { TensorRTError } from '../../errors.js';
 import { chooseLibrary, requireFamily } from '../../runtime/index.js';
-import { Tensor, type TensorType } from '../../tensor.js';
+import type { Tensor, TensorType } from '../../tensor.js';
 import type { ModelSession, RunOptions, ValueMetadata } from '../model-session.js';
+import { arrange } from './arrange.js';
 import type {
   NativeEngineInfo,
   NativeLoopResult,
   NativeSession,
   NativeShapes,
-  NativeTensor,
   SessionBinding,
 } from './binding.js';
 import { errorOf, thrownBy } from './failures.js';
@@ -16,8 +15,8 @@ import { type LoopOptions, type LoopTimes, nativeLoopOptions } from './loop.js';
 import { DeviceTensor, PinnedTensor } from './memory.js';
 import { type EngineSource, type InferenceSessionOptions, nativeOptions } from './options.js';
 import { PendingWork } from './pending.js';
-import { metadataOf, outputArray, type RunPlan, RunPlans } from './plans.js';
-import type { AnyTensor, Feeds, Fetches, Outputs } from './types.js';
+import { metadataOf, type RunPlan, RunPlans } from './plans.js';
+import type { Feeds, Fetches, Outputs } from './types.js';
 
 /** The shapes that one optimization profile takes, by input. */
 export type ProfileShapes = Readonly<
@@ -42,20 +41,10 @@ export interface SessionMemory {
   gpuTotalBytes: number;
 }
 
-interface Prepared {
-  inputs: NativeTensor[];
-  outputs: (NativeTensor | undefined)[];
-  results: Outputs;
-}
-
 function released(): TensorRTError {
   return new TensorRTError('SESSION_RELEASED', 'The session was released before this run', {
     remedy: 'Open a new session, or release this one after its last run.',
   });
-}
-
-function nativeTensor(tensor: AnyTensor): NativeTensor {
-  return tensor instanceof DeviceTensor ? tensor.memory : tensor.data;
 }
 
 /**
@@ -113,8 +102,8 @@ export class InferenceSession implements ModelSession {
   }
 
   /**
-   * Loads an engine: reads and deserialises the plan, allocates its contexts and, unless shapes are
-   * dynamic, runs it once so that the graphs are captured. All of it off the event loop.
+   * Loads an engine: reads and deserialises the plan, allocates its contexts and runs each once, so that
+   * the graphs are captured. All of it off the event loop.
    *
    * @param engine Path of a plan, its bytes, or what `buildEngine` returned. Run only plans of your
    *   own: a plan is code.
@@ -183,7 +172,7 @@ export class InferenceSession implements ModelSession {
       const plan =
         this.#plans.find(feeds) ??
         this.#plans.add(this.#native.prepareSync(this.#plans.shapesOf(feeds)));
-      const { inputs, outputs, results } = this.#arrange(plan, feeds, fetches);
+      const { inputs, outputs, results } = arrange(this.inputNames, plan, feeds, fetches);
       this.#native.runSync(plan.id, inputs, outputs);
       return results;
     } catch (error) {
@@ -212,7 +201,7 @@ export class InferenceSession implements ModelSession {
    */
   loop(feeds: Feeds, options: LoopOptions = {}): Promise<LoopTimes> {
     const submit = (plan: RunPlan): Promise<LoopTimes> => {
-      const work = this.#arrange(plan, feeds, undefined);
+      const work = arrange(this.inputNames, plan, feeds, undefined);
       const native = nativeLoopOptions(options);
       return this.#pending.start<NativeLoopResult>(
         (id) => this.#native.loop(id, plan.id, work.inputs, work.outputs, native),
@@ -337,7 +326,7 @@ export class InferenceSession implements ModelSession {
     fetches: Fetches | undefined,
     options: RunOptions | undefined,
   ): Promise<Outputs> {
-    const work = this.#arrange(plan, feeds, fetches);
+    const work = arrange(this.inputNames, plan, feeds, fetches);
     return this.#pending
       .start<undefined>(
         (id) => this.#native.run(id, plan.id, work.inputs, work.outputs),
@@ -345,54 +334,6 @@ export class InferenceSession implements ModelSession {
         options?.signal,
       )
       .then(() => work.results);
-  }
-
-  /** Puts the tensors in the engine's order and makes those that are missing. */
-  #arrange(plan: RunPlan, feeds: Feeds, fetches: Fetches | undefined): Prepared {
-    const inputs: NativeTensor[] = [];
-    for (const { name } of this.inputs) inputs.push(nativeTensor(feeds[name]!));
-    const wanted = this.#wanted(plan, fetches);
-    const outputs: (NativeTensor | undefined)[] = [];
-    const results: Record<string, AnyTensor> = {};
-    for (const output of plan.outputs) {
-      const given = wanted === undefined ? null : wanted.get(output.name);
-      if (given === undefined) {
-        outputs.push(undefined);
-        continue;
-      }
-      const { name, type, dims, length } = output;
-      const tensor = given ?? new Tensor(type, outputArray(type, length), dims);
-      outputs.push(nativeTensor(tensor));
-      results[name] = tensor;
-    }
-    return { inputs, outputs, results };
-  }
-
-  /** The outputs that are wanted, each with the tensor to write into or null; undefined means all. */
-  #wanted(plan: RunPlan, fetches: Fetches | undefined): Map<string, AnyTensor | null> | undefined {
-    if (fetches === undefined) return undefined;
-    const entries: [string, AnyTensor | null][] = Array.isArray(fetches)
-      ? fetches.map((name): [string, null] => [name, null])
-      : Object.entries(fetches as Record<string, AnyTensor | null>);
-    if (entries.length === 0) throw expected('fetches', 'names of outputs', fetches);
-    for (const [name, tensor] of entries) {
-      const output = plan.outputs.find((candidate) => candidate.name === name);
-      if (output === undefined) {
-        const names = plan.outputs.map((candidate) => JSON.stringify(candidate.name)).join(', ');
-        throw new TypeError(
-          `Expected names among the outputs ${names} for fetches but received ${JSON.stringify(name)}`,
-        );
-      }
-      if (tensor === null) continue;
-      const dims = tensor?.dims;
-      if (tensor?.type !== output.type || String(dims) !== String(output.dims)) {
-        throw new TypeError(
-          `Expected a tensor ${output.type} [${output.dims.join(', ')}] for output ` +
-            `${JSON.stringify(name)} but received ${tensor?.type} [${dims?.join(', ')}]`,
-        );
-      }
-    }
-    return new Map(entries);
   }
 }
 

@@ -1,5 +1,5 @@
 import { number, oneOf } from '../../arguments.js';
-import type { NativeLoopOptions, NativeLoopResult } from './binding.js';
+import type { NativeLoopOptions } from './binding.js';
 
 /** Options of `InferenceSession.loop`. */
 export interface LoopOptions {
@@ -24,8 +24,25 @@ export interface LoopOptions {
   signal?: AbortSignal;
 }
 
-/** Times in milliseconds, one an iteration; the stages are empty without `events`. */
-export type LoopTimes = NativeLoopResult;
+/** Times of a loop in milliseconds, one an iteration. */
+export interface LoopTimes {
+  /** From the first call of an iteration to the end of its wait, on the CPU. */
+  host: Float64Array;
+  /** Of launching the computation, on the CPU. */
+  enqueue: Float64Array;
+  /** Of the upload, on the GPU; empty without `events`. */
+  upload: Float64Array;
+  /** Of the computation, on the GPU; empty without `events`. */
+  compute: Float64Array;
+  /** Of the download, on the GPU; empty without `events`. */
+  download: Float64Array;
+  /** Start of the first iteration that counts, on the machine's steady clock. */
+  beginMs: number;
+  /** End of the last one. */
+  endMs: number;
+  /** Whether every iteration was the launch of a CUDA graph. */
+  graph: boolean;
+}
 
 /**
  * Checks the options of a loop.

@@ -2,7 +2,7 @@ import { expected, integer } from '../../arguments.js';
 import type { LibraryOptions } from '../../runtime/index.js';
 import type { NativeOpenOptions } from './binding.js';
 
-/** Options of {@link InferenceSession.create}. */
+/** Options of `InferenceSession.create`. */
 export interface InferenceSessionOptions extends LibraryOptions {
   /** Number of the GPU, 0 by default. */
   deviceId?: number;
@@ -21,7 +21,10 @@ export interface InferenceSessionOptions extends LibraryOptions {
   profile?: number;
   /** Runs that may wait at once, 1024 by default; further ones are refused with `QUEUE_FULL`. */
   maxQueued?: number;
-  /** Run an engine without dynamic shapes once on opening, so that no real run is the slow first one. */
+  /**
+   * Run once on opening, with the shapes that the profile is optimized for, so that no real run of these
+   * shapes is the slow first one; on by default.
+   */
   warmUp?: boolean;
 }
 

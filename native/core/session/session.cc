@@ -31,14 +31,18 @@ Session::Session(std::shared_ptr<Engine> engine, const SessionOptions& options,
 
 void Session::Start() {
   const cuda::CurrentContext current(engine_->context());
+  // What cannot run is found now and not in some later run: of an engine with dynamic shapes, the
+  // shapes that its profile is optimised for stand for all.
+  const auto profile = static_cast<size_t>(std::max(options_.profile, 0));
   std::vector<Shape> inputs;
-  for (const Binding& input : engine_->inputs()) inputs.push_back(input.shape);
+  for (const Binding& input : engine_->inputs()) {
+    inputs.push_back(input.profiles.empty() ? input.shape : input.profiles[profile].opt);
+  }
   for (int i = 0; i < options_.contexts; ++i) {
     slots_.push_back(std::make_unique<Slot>(engine_, options_.slot));
-    if (engine_->dynamic()) continue;
-    auto shapes = slots_.back()->Prepare(inputs, options_.profile);
-    if (static_shapes_ == nullptr) static_shapes_ = Register(std::move(shapes));
-    if (options_.warm_up) slots_.back()->WarmUp(*static_shapes_);
+    const auto shapes = Register(slots_.back()->Prepare(inputs, options_.profile));
+    if (!engine_->dynamic()) static_shapes_ = shapes;
+    if (options_.warm_up) slots_.back()->WarmUp(*shapes);
   }
   for (const std::unique_ptr<Slot>& slot : slots_) {
     workers_.emplace_back([this, &slot] { WorkLoop(*slot); });

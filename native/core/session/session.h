@@ -25,7 +25,7 @@ struct SessionOptions {
   int spin_us = 50;          // how long an idle worker polls before it sleeps
   size_t max_queued = 1024;
   int profile = -1;  // -1: the first that fits each run
-  bool warm_up = true;
+  bool warm_up = true;  // of the shapes that the profile is optimised for
 };
 
 // What a worker is asked to do. `id` is the caller's.
