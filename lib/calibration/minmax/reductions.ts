@@ -172,6 +172,8 @@ export function addReductions(
     const min = reducer.reduce('ReduceMin', tensor, rows);
     const key = `${type}/${min.rank}`;
     const group = groups.get(key) ?? { type, tensors: [], bounds: [] };
+    // Taken out and put back, so that the group of the tensor that is made first ends up last.
+    groups.delete(key);
     groups.set(key, group);
     group.tensors.push(tensor.name);
     group.bounds.push(min.name, max.name);
@@ -180,7 +182,6 @@ export function addReductions(
       group.bounds.push(reducer.reduce('ReduceMin', absolute, rows).name);
     }
   }
-  // The group of the tensor that is made first comes last, so that the walk back begins with it.
   const outputs = Array.from(groups.values(), ({ type, tensors, bounds }) => ({
     name: reducer.output(bounds, type),
     tensors,

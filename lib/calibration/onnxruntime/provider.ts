@@ -7,9 +7,9 @@ import {
   onnxRuntimeVersion,
 } from '../../runtime/onnxruntime.js';
 import type { GraphProvider, GraphRunner, InnerTensor, OpenGraphOptions } from '../graph-runner.js';
-import { encodeForSession } from './encode.js';
 import { OnnxRuntimeGraph, wordsOf } from './graph.js';
 import { probeModel } from './probe.js';
+import { sessionModel } from './session-model.js';
 
 /** Options of {@link onnxRuntimeProvider}. */
 export interface OnnxRuntimeProviderOptions {
@@ -106,7 +106,9 @@ class OnnxRuntimeProvider implements GraphProvider {
       ...(threads === undefined ? {} : { threads }),
       ...(model.folder === undefined ? {} : { externalDataFolder: model.folder }),
     });
-    return ort.InferenceSession.create(encodeForSession(model), options);
+    const { bytes, files } = sessionModel(model);
+    if (files.length === 0) return ort.InferenceSession.create(bytes, options);
+    return ort.InferenceSession.create(bytes, { ...options, externalData: files });
   }
 
   #refused(model: OnnxModel, error: unknown): unknown {
