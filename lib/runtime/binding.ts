@@ -230,4 +230,6 @@ export interface FamilyBinding {
   readonly headersVersion: string;
   build(options: NativeBuildOptions, onPhase?: (phase: NativePhase) => void): NativeCall;
   describe(options: NativeBuildOptions): NativeCall;
+  /** Stops every call of the process and waits for their threads, for 10 seconds at most. */
+  finish(): void;
 }

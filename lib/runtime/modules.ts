@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 import { messageOf, TensorRTError } from '../errors.js';
 import type { BaseBinding, DriverInfo, Family, FamilyBinding } from './binding.js';
 
@@ -73,6 +74,9 @@ function missing(status: ModuleStatus): TensorRTError {
   );
 }
 
+/** Families whose calls are finished when the process ends. */
+const finishing = new Set<Family>();
+
 let base: BaseBinding | undefined;
 
 /** base.node, or undefined when it is not built. */
@@ -110,7 +114,14 @@ export function requireBase(): BaseBinding {
 export function requireFamily(family: Family): FamilyBinding {
   const { binding, status } = load(family);
   if (binding === undefined) throw missing(status);
-  return binding as FamilyBinding;
+  const native = binding as FamilyBinding;
+  // A build that still runs while the process ends would run on in libraries that are being torn down.
+  // A worker's end is not the process's: its builds are cancelled by the addon itself.
+  if (isMainThread && !finishing.has(family)) {
+    finishing.add(family);
+    process.on('exit', () => native.finish());
+  }
+  return native;
 }
 
 /** The driver and its GPUs; without base.node, why nothing is known. */

@@ -23,6 +23,7 @@ struct State {
   std::condition_variable changed;
   std::set<std::shared_ptr<CallControl>> running;
   bool exit_handler = false;
+  bool gave_up = false;
 
   // Never destroyed: threads report here until the very end.
   static State& Get() {
@@ -34,7 +35,10 @@ struct State {
   bool Drain() {
     std::unique_lock<std::mutex> lock(mutex);
     for (const auto& control : running) control->cancelled.store(true);
-    return changed.wait_for(lock, kPatience, [this] { return running.empty(); });
+    // Patience is had once, however many ways of ending the process ask.
+    const auto patience = gave_up ? std::chrono::seconds(0) : kPatience;
+    gave_up = !changed.wait_for(lock, patience, [this] { return running.empty(); });
+    return !gave_up;
   }
 };
 
@@ -68,6 +72,8 @@ void RunningCalls::Start(std::shared_ptr<CallControl> control, std::function<voi
     throw;
   }
 }
+
+void RunningCalls::Finish() { State::Get().Drain(); }
 
 void RunningCalls::OnEnvironmentTeardown() {
   if (IsMainThread()) State::Get().Drain();

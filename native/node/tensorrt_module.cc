@@ -69,6 +69,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("describe", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return StartCall(info, Describe);
               }));
+  exports.Set("finish", Napi::Function::New(env, [](const Napi::CallbackInfo&) {
+                RunningCalls::Finish();
+              }));
   RegisterSessions(env, exports);
   return exports;
 }
