@@ -99,8 +99,11 @@ export async function buildNative({ log = () => {} } = {}) {
     (family) => `--CDTRTN_HEADERS_${family}=${headers.get(family) ?? 'OFF'}`,
   );
   const jobs = String(Math.max(1, Math.min(8, availableParallelism())));
-  const args = [tool, 'build', '--config', 'Release', '--parallel', jobs, ...definitions];
-  const { status, output } = await runCommand(process.execPath, args, { cwd: ROOT });
+  const flags = ['--config', 'Release', '--parallel', jobs, ...definitions];
+  const cmake = (step) => runCommand(process.execPath, [tool, step, ...flags], { cwd: ROOT });
+  // `build` alone keeps the definitions of the first configuration, headers that were missing then included.
+  let { status, output } = await cmake('configure');
+  if (status === 0) ({ status, output } = await cmake('build'));
   if (status !== 0) {
     log(output);
     const problem = `The native build failed with exit status ${status}.`;
