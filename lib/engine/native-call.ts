@@ -1,7 +1,7 @@
 import type { LongCallOptions, Progress } from '../progress.js';
 import type { NativeCall, NativeOutcome, NativePhase } from '../runtime/index.js';
 
-/** A new phase is told after at most this long. */
+/** How often it is looked whether the time should be told. */
 const REPORT_MS = 100;
 /** Without a new phase, the elapsed time is told this often: TensorRT is silent for most of a build. */
 const HEARTBEAT_MS = 1000;
@@ -28,12 +28,14 @@ export async function runNativeCall(
   let toldAt = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
+  let tellPhase = (): void => {};
 
   const call = start(
     onProgress === undefined
       ? undefined
       : (report) => {
           phase = report.phase;
+          tellPhase();
         },
   );
   try {
@@ -60,6 +62,8 @@ export async function runNativeCall(
       }
       if (onProgress !== undefined) {
         tell();
+        // A phase is told when it begins, however short it is: there are few of them.
+        tellPhase = tell;
         timer = setInterval(tell, REPORT_MS);
       }
       call.promise.then((outcome) => {
