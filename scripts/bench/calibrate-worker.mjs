@@ -1,10 +1,13 @@
 // One measurement of bench:calibrate in a process of its own; prints one JSON line.
-// calibrate-worker.mjs DIST KIND MODEL [COUNT|FOLDER] [FLAG]
+// calibrate-worker.mjs DIST KIND MODEL [COUNT|FOLDER] [straight|reverse] [BATCH]
 import { pathToFileURL } from 'node:url';
 
-const [dist, kind, model, what, flag] = process.argv.slice(2);
+const [dist, kind, model, what, order, images] = process.argv.slice(2);
+const batch = Number(images ?? 1);
 const lib = (file) => import(pathToFileURL(`${dist}/${file}`).href);
 
+/** Images decoded ahead: enough small ones that threads have work while a batch is run. */
+const PREFETCH = 16;
 const SHAPE = [1, 3, 288, 384];
 const SIZE = SHAPE.reduce((product, dim) => product * dim);
 
@@ -37,7 +40,7 @@ async function plainSession() {
 
 /** Runs the measurements in one order, or in the other: neither is always the first. */
 async function paired(first, second) {
-  if (flag !== 'reverse') return [await timed(first), await timed(second)];
+  if (order !== 'reverse') return [await timed(first), await timed(second)];
   const last = await timed(second);
   return [await timed(first), last];
 }
@@ -73,22 +76,22 @@ async function digits() {
   const { imageBatches } = await lib('preprocess/index.js');
   const { files, recipe } = await digitFiles();
   const { session, input, run } = await plainSession();
-  const decoded = [];
-  const decode = async (use) => {
-    for await (const { tensor } of imageBatches(files, recipe, { root: what })) use(tensor);
-  };
-  await decode(({ data, dims }) => decoded.push({ data: data.slice(), dims }));
-  for (const { data, dims } of decoded) await run(data, dims);
+
+  const decoding = (sources) =>
+    imageBatches(sources, recipe, { root: what, batch, prefetch: PREFETCH });
   async function* batches(sources) {
-    for await (const { tensor } of imageBatches(sources, recipe, { root: what })) {
-      yield { [input]: tensor };
-    }
+    for await (const { tensor } of decoding(sources)) yield { [input]: tensor };
   }
+  const decoded = [];
+  for await (const { tensor } of decoding(files)) {
+    decoded.push({ data: tensor.data.slice(), dims: tensor.dims });
+  }
+  for (const { data, dims } of decoded) await run(data, dims);
   // Decoding and inference were run before; so is calibration.
-  await calibrate(model, batches(files.slice(0, 10)));
+  await calibrate(model, batches(files.slice(0, 2 * batch)));
   const [parts, calibration] = await paired(
     async () => {
-      await decode(() => {});
+      for await (const _ of decoding(files));
       for (const { data, dims } of decoded) await run(data, dims);
     },
     () => calibrate(model, batches(files)),
@@ -116,7 +119,11 @@ async function digitsMemory() {
   const { imageBatches } = await lib('preprocess/index.js');
   const { files, recipe } = await digitFiles();
   async function* batches() {
-    for await (const { tensor } of imageBatches(files, recipe, { root: what })) {
+    for await (const { tensor } of imageBatches(files, recipe, {
+      root: what,
+      batch,
+      prefetch: PREFETCH,
+    })) {
       yield { input: tensor };
     }
   }
