@@ -82,7 +82,7 @@ export class BoundsMeasurer {
       exact: exact || needsExact(this.#plan),
     });
     const derived = exact ? new Map() : this.#plan.derived;
-    return { runner, reader: new BoundsReader(this.#plan, outputs, derived, magnitudes) };
+    return { runner, reader: new BoundsReader(this.#plan, outputs, derived) };
   }
 
   /** Frees the graphs; may be repeated. */

@@ -2,7 +2,7 @@ import { halfToFloat } from '../../onnx/index.js';
 import type { NamedTensors, Tensor } from '../../tensor.js';
 import type { Derivation } from './derivation.js';
 import type { MinMaxPlan } from './plan.js';
-import type { BoundsOutput } from './reductions.js';
+import type { Bound, BoundsOutput } from './reductions.js';
 
 /** Bounds of all tensors of a plan, by position; NaN where nothing but NaN was seen. */
 export interface Bounds {
@@ -25,33 +25,68 @@ interface Step {
   upper: number;
 }
 
+/** Where a bound of a tensor lies in an output. */
+interface Field {
+  target: number;
+  bound: Bound;
+  start: number;
+  end: number;
+}
+
+/** The smallest of `values[start..end)`; NaN when any is, infinity when there is none. */
+function least(values: ArrayLike<number>, start: number, end: number): number {
+  let bound = Number.POSITIVE_INFINITY;
+  for (let i = start; i < end; i++) {
+    const value = values[i]!;
+    if (value < bound) bound = value;
+    else if (Number.isNaN(value)) return value;
+  }
+  return bound;
+}
+
+/** The largest of `values[start..end)`; NaN when any is, minus infinity when there is none. */
+function greatest(values: ArrayLike<number>, start: number, end: number): number {
+  let bound = Number.NEGATIVE_INFINITY;
+  for (let i = start; i < end; i++) {
+    const value = values[i]!;
+    if (value > bound) bound = value;
+    else if (Number.isNaN(value)) return value;
+  }
+  return bound;
+}
+
+const FIELDS = { min: 'lowest', max: 'highest', smallest: 'smallest' } as const;
+
 /** Reads the bounds of every tensor of a plan from the outputs of one run. */
 export class BoundsReader {
   readonly #bounds: Bounds;
-  readonly #outputs: readonly { name: string; positions: readonly number[] }[];
+  readonly #outputs: readonly { name: string; stride: number; fields: readonly Field[] }[];
   readonly #steps: readonly Step[];
-  readonly #stride: 2 | 3;
 
   /**
    * @param plan The tensors.
    * @param outputs The outputs of the graph that measures.
    * @param derived How the ranges follow that are not measured, each after those it follows from.
-   * @param magnitudes Whether smallest magnitudes were measured.
    */
   constructor(
     plan: Pick<MinMaxPlan, 'tensors'>,
     outputs: readonly BoundsOutput[],
     derived: ReadonlyMap<string, Derivation>,
-    magnitudes: boolean,
   ) {
-    this.#stride = magnitudes ? 3 : 2;
     const position = new Map(plan.tensors.map(({ name }, index) => [name, index]));
-    const positions = (names: readonly string[]) => names.map((name) => position.get(name)!);
     this.#bounds = unknownBounds(plan.tensors.length);
-    this.#outputs = outputs.map(({ name, tensors }) => ({ name, positions: positions(tensors) }));
+    this.#outputs = outputs.map(({ name, columns }) => {
+      let end = 0;
+      const fields = columns.map(({ tensor, bound, width }) => {
+        const start = end;
+        end += width;
+        return { target: position.get(tensor)!, bound, start, end };
+      });
+      return { name, stride: end, fields };
+    });
     this.#steps = Array.from(derived, ([name, { sources, lower, upper }]) => ({
       target: position.get(name)!,
-      sources: positions(sources),
+      sources: sources.map((source) => position.get(source)!),
       lower,
       upper,
     }));
@@ -59,14 +94,17 @@ export class BoundsReader {
 
   /** The bounds after a run; valid until the next call. */
   read(results: NamedTensors): Bounds {
-    const { lowest, highest, smallest } = this.#bounds;
-    const stride = this.#stride;
-    for (const { name, positions } of this.#outputs) {
+    for (const { name, stride, fields } of this.#outputs) {
       const values = numbers(results[name]!);
-      for (let i = 0; i < positions.length; i++) {
-        lowest[positions[i]!] = values[stride * i]!;
-        highest[positions[i]!] = values[stride * i + 1]!;
-        if (stride === 3) smallest[positions[i]!] = values[stride * i + 2]!;
+      for (const { target, bound, start, end } of fields) {
+        const extreme = bound === 'max' ? greatest : least;
+        let found = extreme(values, start, Math.min(end, values.length));
+        for (let row = stride; row < values.length; row += stride) {
+          const next = extreme(values, row + start, row + end);
+          // Math.min and Math.max keep NaN.
+          found = bound === 'max' ? Math.max(found, next) : Math.min(found, next);
+        }
+        this.#bounds[FIELDS[bound]][target] = found;
       }
     }
     for (const step of this.#steps) this.#derive(step);

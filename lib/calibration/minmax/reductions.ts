@@ -1,33 +1,28 @@
-import { create } from '@bufbuild/protobuf';
-import {
-  createNode,
-  createTensor,
-  TensorProto_DataType as DataType,
-  editableCopy,
-  GraphIndex,
-  type GraphProto,
-  graphOf,
-  type OnnxModel,
-  opsetVersion,
-  ValueInfoProtoSchema,
-} from '../../onnx/index.js';
+import { editableCopy, graphOf, type OnnxModel } from '../../onnx/index.js';
 import { type ObservedTensor, onnxType } from './observed-tensors.js';
+import { Reducer } from './reducer.js';
 
-/**
- * One output of a {@link ReducedModel}: the minimum and the maximum of each tensor, in turn, and the
- * smallest magnitude after them where it is asked for.
- */
+/** What is measured of a tensor, in the order in which an output holds it. */
+export type Bound = 'min' | 'max' | 'smallest';
+
+/** One column of a {@link BoundsOutput}, or `width` columns that belong together. */
+export interface BoundsColumns {
+  tensor: string;
+  bound: Bound;
+  /** How many numbers the bound is spread over, in each row. */
+  width: number;
+}
+
+/** One output of a {@link ReducedModel}: rows of numbers, or a single one. */
 export interface BoundsOutput {
   /** Name of the graph output. */
   name: string;
-  /** The tensors whose bounds it holds. */
-  tensors: readonly string[];
+  columns: readonly BoundsColumns[];
 }
 
 /** A model whose only outputs are minima and maxima of its tensors. */
 export interface ReducedModel {
   model: OnnxModel;
-  /** One output for each element type and number of dims. */
   outputs: readonly BoundsOutput[];
 }
 
@@ -42,106 +37,11 @@ export interface ReductionOptions {
   magnitudes: boolean;
 }
 
-/** Tensors with fewer elements are reduced at once: two nodes cost more than they save. */
-const SMALL_ELEMENTS = 32768;
-/** Rows shorter than this leave too many results. */
-const SHORTEST_ROW = 16;
-
-/**
- * The dims of a row. The first two dims stay when there are more (for images: one result a channel)
- * and are reduced in a second step, because ONNX Runtime reduces rows on all threads and a whole
- * tensor on one. `undefined`: all dims in one step, also where little is known of the shape.
- */
-function rowAxes({ shape }: ObservedTensor): number[] | undefined {
-  // ONNX Runtime gives no dims both for scalars and for shapes that it does not know.
-  if (shape === undefined || shape.length < 3) return undefined;
-  const row = shape.slice(2);
-  const known = (dims: readonly (number | string)[]) =>
-    dims.every((dim) => typeof dim === 'number')
-      ? dims.reduce((product: number, dim) => product * (dim as number), 1)
-      : Number.POSITIVE_INFINITY;
-  // The first dim is the batch, which is 1 or little more.
-  if (known(row) < SHORTEST_ROW || known(shape.slice(1)) < SMALL_ELEMENTS) return undefined;
-  return row.map((_, position) => 2 + position);
-}
-
-/** Appends reductions to a graph. */
-class Reducer {
-  readonly #graph: GraphProto;
-  readonly #index: GraphIndex;
-  readonly #axesAreInputs: boolean;
-  readonly #constants = new Map<string, string>();
-
-  constructor(model: OnnxModel) {
-    this.#graph = graphOf(model);
-    this.#index = new GraphIndex(this.#graph);
-    this.#axesAreInputs = opsetVersion(model.proto) >= 18;
-  }
-
-  uniqueName(base: string): string {
-    return this.#index.uniqueName(base);
-  }
-
-  /** Reduces a tensor to one element of `rank` dims. */
-  reduce(opType: string, tensor: ObservedTensor, rows: boolean): { name: string; rank: number } {
-    const base = `${tensor.name}_${opType}`;
-    const axes = rows ? rowAxes(tensor) : undefined;
-    if (axes !== undefined) {
-      const perRow = this.#node(opType, tensor.name, `${base}_rows`, 0, axes);
-      return { name: this.#node(opType, perRow, base, 1), rank: 2 };
-    }
-    const rank = tensor.shape?.length ?? 0;
-    if (rank > 0) return { name: this.#node(opType, tensor.name, base, 1), rank };
-    const scalar = this.#node(opType, tensor.name, `${base}_all`, 0);
-    const name = this.uniqueName(base);
-    const shape = this.#constant([1]);
-    this.#graph.node.push(createNode('Reshape', [scalar, shape], [name], { name }));
-    return { name, rank: 1 };
-  }
-
-  /** The magnitudes of a tensor, as a tensor of their own. */
-  magnitudes(tensor: ObservedTensor): ObservedTensor {
-    const name = this.uniqueName(`${tensor.name}_Abs`);
-    this.#graph.node.push(createNode('Abs', [tensor.name], [name], { name }));
-    return { ...tensor, name };
-  }
-
-  #node(
-    opType: string,
-    input: string,
-    base: string,
-    keepdims: 0 | 1,
-    axes?: readonly number[],
-  ): string {
-    const output = this.uniqueName(base);
-    const inputs = [input];
-    const attributes: Record<string, number | readonly number[]> = { keepdims };
-    if (axes !== undefined && this.#axesAreInputs) inputs.push(this.#constant(axes));
-    else if (axes !== undefined) attributes.axes = axes;
-    this.#graph.node.push(createNode(opType, inputs, [output], { name: output }, attributes));
-    return output;
-  }
-
-  #constant(values: readonly number[]): string {
-    const key = values.join('_');
-    let name = this.#constants.get(key);
-    if (name === undefined) {
-      name = this.uniqueName(`tensorrt_node_${key}`);
-      this.#constants.set(key, name);
-      const data = BigInt64Array.from(values, BigInt);
-      this.#graph.initializer.push(createTensor(name, DataType.INT64, [values.length], data));
-    }
-    return name;
-  }
-
-  /** Hands the bounds of n tensors out as one output of 2n elements. */
-  output(bounds: readonly string[], elemType: number): string {
-    const name = this.uniqueName('tensorrt_node_bounds');
-    this.#graph.node.push(createNode('Concat', bounds, [name], { name }, { axis: 0 }));
-    const type = { value: { case: 'tensorType' as const, value: { elemType } } };
-    this.#graph.output.push(create(ValueInfoProtoSchema, { name, type }));
-    return name;
-  }
+interface Group {
+  type: number;
+  axis: 0 | 1;
+  names: string[];
+  columns: BoundsColumns[];
 }
 
 /**
@@ -165,26 +65,25 @@ export function addReductions(
   const copy = editableCopy(model);
   const reducer = new Reducer(copy);
   graphOf(copy).output = [];
-  const groups = new Map<string, { type: number; tensors: string[]; bounds: string[] }>();
-  for (const tensor of [...tensors].reverse()) {
-    const type = onnxType(tensor);
-    const max = reducer.reduce('ReduceMax', tensor, rows);
-    const min = reducer.reduce('ReduceMin', tensor, rows);
-    const key = `${type}/${min.rank}`;
-    const group = groups.get(key) ?? { type, tensors: [], bounds: [] };
+  const groups = new Map<string, Group>();
+  const add = (tensor: string, bound: Bound, opType: string, source: ObservedTensor) => {
+    const type = onnxType(source);
+    const { name, key, axis, width } = reducer.reduce(opType, source, rows);
+    const group = groups.get(`${type} ${key}`) ?? { type, axis, names: [], columns: [] };
     // Taken out and put back, so that the group of the tensor that is made first ends up last.
-    groups.delete(key);
-    groups.set(key, group);
-    group.tensors.push(tensor.name);
-    group.bounds.push(min.name, max.name);
-    if (magnitudes) {
-      const absolute = reducer.magnitudes(tensor);
-      group.bounds.push(reducer.reduce('ReduceMin', absolute, rows).name);
-    }
+    groups.delete(`${type} ${key}`);
+    groups.set(`${type} ${key}`, group);
+    group.names.push(name);
+    group.columns.push({ tensor, bound, width });
+  };
+  for (const tensor of [...tensors].reverse()) {
+    add(tensor.name, 'max', 'ReduceMax', tensor);
+    add(tensor.name, 'min', 'ReduceMin', tensor);
+    if (magnitudes) add(tensor.name, 'smallest', 'ReduceMin', reducer.magnitudes(tensor));
   }
-  const outputs = Array.from(groups.values(), ({ type, tensors, bounds }) => ({
-    name: reducer.output(bounds, type),
-    tensors,
+  const outputs = Array.from(groups.values(), ({ type, axis, names, columns }) => ({
+    name: reducer.output(names, axis, type),
+    columns,
   }));
   return { model: copy, outputs };
 }

@@ -50,7 +50,8 @@ export function probeModel(
 ): OnnxModel {
   const copy = editableCopy(model);
   const graph = graphOf(copy);
-  // Declared types come from the exporter; without them ONNX Runtime infers, as onnx's own does.
+  // What the exporter says of tensors inside may be wrong; ONNX Runtime infers it from the inputs.
+  graph.valueInfo = [];
   graph.output = names.map((name) => create(ValueInfoProtoSchema, { name }));
   if (weightless) {
     const listed = new Set(graph.input.map(({ name }) => name));
