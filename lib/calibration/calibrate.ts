@@ -117,7 +117,7 @@ function isIterable(value: unknown): value is Batches {
  *
  * @param model Path of the .onnx file (external data is found beside it), or its bytes.
  * @param batches Tensors by input name, in any number and of any shapes that the model takes; or a
- *   function that gives them. Each batch is done with before the next is asked for. The histogram
+ *   function that gives them. The memory of a batch may be used again for the next one. The histogram
  *   methods go through the batches twice, so they take a function or an array.
  * @param options Method, threads, abort signal, progress in `images`.
  * @returns The table, with the model's digest, the method and the versions in `meta`, and warnings

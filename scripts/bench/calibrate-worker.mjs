@@ -6,8 +6,6 @@ const [dist, kind, model, what, order, images] = process.argv.slice(2);
 const batch = Number(images ?? 1);
 const lib = (file) => import(pathToFileURL(`${dist}/${file}`).href);
 
-/** Images decoded ahead: enough small ones that threads have work while a batch is run. */
-const PREFETCH = 16;
 /** Pairs of measurements of the digits in one process. */
 const PAIRS = 5;
 const SHAPE = [1, 3, 288, 384];
@@ -79,8 +77,7 @@ async function digits() {
   const { files, recipe } = await digitFiles();
   const { session, input, run } = await plainSession();
 
-  const decoding = (sources) =>
-    imageBatches(sources, recipe, { root: what, batch, prefetch: PREFETCH });
+  const decoding = (sources) => imageBatches(sources, recipe, { root: what, batch });
   async function* batches(sources) {
     for await (const { tensor } of decoding(sources)) yield { [input]: tensor };
   }

@@ -102,8 +102,8 @@ export class MinMaxCalibrator {
   /**
    * Runs the model over batches. May be called again: ranges join.
    *
-   * @param batches Tensors by input name; each batch is done with before the next is asked for, so
-   *   its memory may be used again. Shapes may differ between batches.
+   * @param batches Tensors by input name; the memory of a batch may be used again for the next one.
+   *   Shapes may differ between batches.
    * @param options Abort signal, progress in `images`.
    * @throws TypeError when a batch lacks an input or has one that the model does not.
    * @throws TensorRTError `INFERENCE_FAILED` in ONNX Runtime's own words.
