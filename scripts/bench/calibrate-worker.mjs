@@ -7,7 +7,8 @@ const batch = Number(images ?? 1);
 const lib = (file) => import(pathToFileURL(`${dist}/${file}`).href);
 
 /** Pairs of measurements of the digits in one process. */
-const PAIRS = 5;
+const PAIRS = 12;
+const WARM_UP = 8;
 const SHAPE = [1, 3, 288, 384];
 const SIZE = SHAPE.reduce((product, dim) => product * dim);
 
@@ -39,8 +40,8 @@ async function plainSession() {
 }
 
 /** Runs the measurements in one order, or in the other: neither is always the first. */
-async function paired(first, second) {
-  if (order !== 'reverse') return [await timed(first), await timed(second)];
+async function paired(first, second, reverse = order === 'reverse') {
+  if (!reverse) return [await timed(first), await timed(second)];
   const last = await timed(second);
   return [await timed(first), last];
 }
@@ -86,18 +87,19 @@ async function digits() {
     decoded.push({ data: tensor.data.slice(), dims: tensor.dims });
   }
   const pairs = [];
-  const measure = () =>
+  const measure = (reverse) =>
     paired(
       async () => {
         for await (const _ of decoding(files));
         for (const { data, dims } of decoded) await run(data, dims);
       },
       () => calibrate(model, batches(files)),
+      reverse,
     );
-  // The first two pairs compile the code of both sides, and are not counted.
-  for (let i = 0; i < 2 + PAIRS; i++) pairs.push(await measure());
+  // The first pairs compile the code of both sides, and are not counted.
+  for (let i = 0; i < WARM_UP + PAIRS; i++) pairs.push(await measure(i % 2 === 1));
   await session.release();
-  const counted = pairs.slice(2).map(([parts, calibration]) => ({ parts, calibration }));
+  const counted = pairs.slice(WARM_UP).map(([parts, calibration]) => ({ parts, calibration }));
   return { images: files.length, pairs: counted };
 }
 

@@ -1,7 +1,8 @@
 import { expected } from '../../arguments.js';
 import { GraphIndex, graphOf, type OnnxModel } from '../../onnx/index.js';
 import { type LongCallOptions, throttle } from '../../progress.js';
-import { type NamedTensors, Tensor } from '../../tensor.js';
+import type { NamedTensors } from '../../tensor.js';
+import { BatchHolder } from './holder.js';
 
 /** Tensors by input name, batch after batch. */
 export type Batches = AsyncIterable<NamedTensors> | Iterable<NamedTensors>;
@@ -15,22 +16,6 @@ export interface CollectOptions extends LongCallOptions {
 /** Number of inputs in a batch: the extent of the first dim of its first tensor. */
 export function inputsIn(feeds: NamedTensors): number {
   return Object.values(feeds)[0]?.dims[0] ?? 1;
-}
-
-/** How many bytes and batches are held together. */
-const HELD_BYTES = 2 ** 20;
-const HELD_BATCHES = 64;
-
-function bytesIn(feeds: NamedTensors): number {
-  return Object.values(feeds).reduce((sum, { data }) => sum + data.byteLength, 0);
-}
-
-function copyOf(feeds: NamedTensors): NamedTensors {
-  const copies = Object.entries(feeds).map(([name, { type, data, dims }]) => [
-    name,
-    new Tensor(type, data.slice() as Tensor['data'], dims),
-  ]);
-  return Object.fromEntries(copies);
 }
 
 /** Walks over batches, and checks that they have what the model takes. */
@@ -69,24 +54,18 @@ export class BatchWalk {
       report(done, total, 'images');
       signal?.throwIfAborted();
     };
-    let held: NamedTensors[] = [];
-    let bytes = 0;
+    const holder = new BatchHolder();
     const lookAtHeld = async () => {
-      for (const feeds of held) await lookAt(feeds);
-      held = [];
-      bytes = 0;
+      for (const feeds of holder.take()) await lookAt(feeds);
     };
     report(0, total, 'images');
     for await (const feeds of batches) {
       signal?.throwIfAborted();
       this.#checkNames(feeds);
-      const size = bytesIn(feeds);
-      if (bytes + size > HELD_BYTES || held.length === HELD_BATCHES) await lookAtHeld();
-      if (size > HELD_BYTES) await lookAt(feeds);
-      else {
-        held.push(copyOf(feeds));
-        bytes += size;
-      }
+      const small = holder.isSmall(feeds);
+      if (!small || holder.isFullFor(feeds)) await lookAtHeld();
+      if (small) holder.add(feeds);
+      else await lookAt(feeds);
     }
     await lookAtHeld();
     signal?.throwIfAborted();
