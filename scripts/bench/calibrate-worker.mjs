@@ -122,11 +122,7 @@ async function digitsMemory() {
   const { imageBatches } = await lib('preprocess/index.js');
   const { files, recipe } = await digitFiles();
   async function* batches() {
-    for await (const { tensor } of imageBatches(files, recipe, {
-      root: what,
-      batch,
-      prefetch: PREFETCH,
-    })) {
+    for await (const { tensor } of imageBatches(files, recipe, { root: what, batch })) {
       yield { input: tensor };
     }
   }
