@@ -42,6 +42,11 @@ export const ERROR_CODES = {
 /** A stable error code; see docs/errors.md. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** Whether something, such as the code that a native module gives, is one of {@link ERROR_CODES}. */
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code);
+}
+
 /** What a {@link TensorRTError} carries besides its message. */
 export interface TensorRTErrorOptions {
   /** What the reader can do about it: one sentence, imperative. */

@@ -6,7 +6,13 @@ import { messageOf, systemCode, TensorRTError } from './errors.js';
 /** Prefix of unfinished files; readers of a folder skip such names. */
 export const TEMPORARY_PREFIX = '.tensorrt-node-tmp-';
 
-function writeFailed(path: string, error: unknown): TensorRTError {
+/**
+ * The error of a write that failed, for writers that stream and so cannot use {@link writeFiles}.
+ *
+ * @param path What could not be written.
+ * @param error What the file system said.
+ */
+export function writeFailed(path: string, error: unknown): TensorRTError {
   const full = systemCode(error) === 'ENOSPC';
   return new TensorRTError('WRITE_FAILED', `Cannot write ${path}: ${messageOf(error)}`, {
     remedy: full

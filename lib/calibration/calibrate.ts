@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
 import { expected, integer, oneOf } from '../arguments.js';
 import { loadModel, type OnnxModel } from '../onnx/index.js';
 import { startAhead } from './ahead.js';
@@ -14,6 +13,7 @@ import {
   CalibrationTable,
   type TensorRange,
 } from './ranges.js';
+import { listNames } from './tables/names.js';
 import { HistogramCalibrator, type RepeatableBatches } from './values/calibrator.js';
 
 /** Options of {@link calibrate}. */
@@ -37,12 +37,6 @@ export interface CalibrateOptions
   folder?: string;
 }
 
-function list(names: readonly string[]): string {
-  const shown = names.slice(0, 5).map((name) => JSON.stringify(name));
-  const rest = names.length - shown.length;
-  return rest > 0 ? `${shown.join(', ')} and ${rest} more` : shown.join(', ');
-}
-
 /** What the user of a table should know about its ranges. */
 function warningsOf(ranges: readonly (readonly [string, TensorRange])[]): string[] {
   const named = (test: (range: TensorRange) => boolean) =>
@@ -52,8 +46,8 @@ function warningsOf(ranges: readonly (readonly [string, TensorRange])[]): string
     [lowest, highest].some((bound) => Math.abs(bound) === Number.POSITIVE_INFINITY),
   );
   const warnings: string[] = [];
-  if (nan.length > 0) warnings.push(`Nothing but NaN was seen in ${list(nan)}`);
-  if (infinite.length > 0) warnings.push(`The range is not finite for ${list(infinite)}`);
+  if (nan.length > 0) warnings.push(`Nothing but NaN was seen in ${listNames(nan, 5)}`);
+  if (infinite.length > 0) warnings.push(`The range is not finite for ${listNames(infinite, 5)}`);
   return warnings;
 }
 
@@ -166,23 +160,6 @@ export async function calibrate(
   );
 }
 
-/** Reads the model; external weights stay where they are, because ONNX Runtime reads them itself. */
-async function load(model: string | Uint8Array, folder: string | undefined): Promise<OnnxModel> {
-  if (typeof model !== 'string') {
-    const beside = folder === undefined ? {} : { folder };
-    return loadModel(model, { externalData: false, ...beside });
-  }
-  try {
-    // In one piece: the chunks of the asynchronous read take half as long again.
-    const bytes = readFileSync(model);
-    const read = await loadModel(bytes, { externalData: false, folder: dirname(model) });
-    return { ...read, path: model };
-  } catch {
-    // The errors of this one name the file.
-    return loadModel(model, { externalData: false });
-  }
-}
-
 async function run(
   model: string | Uint8Array,
   provider: GraphProvider,
@@ -190,7 +167,11 @@ async function run(
   compute: (loaded: OnnxModel) => Promise<Outcome>,
 ): Promise<CalibrationTable> {
   const { method = 'minmax', folder } = options;
-  const loaded = await load(model, folder);
+  // External weights stay where they are: ONNX Runtime reads them itself.
+  const loaded = await loadModel(model, {
+    externalData: false,
+    ...(folder === undefined ? {} : { folder }),
+  });
   const versions = await provider.versions();
   const { ranges, options: used } = await compute(loaded);
   return new CalibrationTable(ranges, {

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
-import { writeFailed } from './write-failed.js';
+import { writeFailed } from '../files.js';
 
 /** Limits of {@link extractZip}; what an archive claims beyond them is refused before any write. */
 export interface ExtractLimits {

@@ -4,13 +4,12 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import { openPromise } from 'yauzl';
 import { expected, integer } from '../arguments.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
-import { TEMPORARY_PREFIX } from '../files.js';
+import { TEMPORARY_PREFIX, writeFailed } from '../files.js';
 import { type LongCallOptions, throttle } from '../progress.js';
 import { extractZip } from './archive.js';
 import { isUrl } from './fetch.js';
 import { withLock } from './lock.js';
 import { sha256File, transfer } from './transfer.js';
-import { writeFailed } from './write-failed.js';
 
 /** What {@link downloadDataset} takes. */
 export interface DownloadOptions extends LongCallOptions {

@@ -1,3 +1,4 @@
+export { compareCodePoints } from '../code-points.js';
 export { type DownloadedDataset, type DownloadOptions, downloadDataset } from './download.js';
 export { type FetchImageOptions, fetchImage, isUrl } from './fetch.js';
 export { readFileList } from './file-list.js';
@@ -10,7 +11,6 @@ export {
 } from './labels.js';
 export { IMAGE_EXTENSIONS, type ListOptions, listImages } from './listing.js';
 export { findModel } from './model.js';
-export { compareCodePoints } from './order.js';
 export { PythonRandom } from './random.js';
 export {
   calibrationSizeWarning,

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, parse } from 'node:path';
+import { compareCodePoints } from '../code-points.js';
 import { messageOf, TensorRTError } from '../errors.js';
-import { compareCodePoints } from './order.js';
 
 /** Names of a model's classes, in the order of its outputs. */
 export interface Labels {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { lock } from 'proper-lockfile';
 import { systemCode } from '../errors.js';
-import { writeFailed } from './write-failed.js';
+import { writeFailed } from '../files.js';
 
 const RETRY_MS = 250;
 

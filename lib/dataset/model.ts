@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compareCodePoints } from '../code-points.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
-import { compareCodePoints } from './order.js';
 
 /**
  * The ONNX model at a path: the file itself, or the only `*.onnx` of a folder.

@@ -1,6 +1,6 @@
 import { expected, integer, number } from '../arguments.js';
+import { compareCodePoints } from '../code-points.js';
 import { folderLabel } from './labels.js';
-import { compareCodePoints } from './order.js';
 import { PythonRandom } from './random.js';
 
 /** Seed when none is given: the Python notebook's. */

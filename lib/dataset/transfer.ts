@@ -3,9 +3,9 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TensorRTError } from '../errors.js';
+import { writeFailed } from '../files.js';
 import { bodyPieces } from './body.js';
 import { downloadFailed, networkReason } from './fetch.js';
-import { writeFailed } from './write-failed.js';
 
 /** What {@link transfer} takes. */
 export interface TransferOptions {

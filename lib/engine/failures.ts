@@ -1,4 +1,4 @@
-import { ERROR_CODES, type ErrorCode, TensorRTError } from '../errors.js';
+import { isErrorCode, TensorRTError } from '../errors.js';
 import type { LogLine, NativeOutcome, ParserError } from '../runtime/index.js';
 
 /** Something the library warned about. */
@@ -94,10 +94,6 @@ function parseError(label: string, outcome: NativeOutcome): TensorRTError {
     `${label} is not an ONNX model that TensorRT can read: ${firstLine(first)}`,
     { detail, remedy: 'Check that the file is a complete .onnx file; export it again.' },
   );
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERROR_CODES, code);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { TensorRTError } from '../errors.js';
+import { roundHalfEven } from '../round.js';
 import type { Resize } from './recipe.js';
 
 /** What becomes of an image of a given size. */
@@ -23,14 +24,6 @@ export interface Geometry {
 
 /** Largest resized image, in pixels: a strip of 1 × 5,000 pixels must not take all memory. */
 const MAX_PIXELS = 2 ** 28;
-
-/** Python's `round`: halves go to the even neighbour. */
-function roundHalfEven(value: number): number {
-  const low = Math.floor(value);
-  const rest = value - low;
-  if (rest !== 0.5) return Math.round(value);
-  return low % 2 === 0 ? low : low + 1;
-}
 
 /** Size that covers `width` × `height`; one side is exact, the other is rounded down. */
 function cover(w: number, h: number, width: number, height: number): [number, number] {

@@ -1,5 +1,6 @@
 import { TensorRTError } from '../errors.js';
 import { floatToHalf, halfToFloat } from '../onnx/index.js';
+import { roundHalfEven } from '../round.js';
 
 /** Smallest range of a channel, so that its scale stays positive. */
 const MIN_AMAX = 1e-9;
@@ -23,14 +24,6 @@ export interface WeightOptions {
   half?: boolean;
   /** Smallest scale that each channel may have. */
   floor?: (channel: number) => number;
-}
-
-/** Rounds half to even, as numpy's rint does. */
-export function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
 }
 
 /**

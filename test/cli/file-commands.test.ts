@@ -1,39 +1,23 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ZipFile } from 'yazl';
 import { encodeCache, readTable } from '../../lib/calibration/index.js';
 import { colourFolder } from '../tasks/colours.js';
+import { calibratedDigits, digits, model, train } from './calibrated-digits.js';
 import { cli, cliJson } from './command-line.js';
 
-const digits = fileURLToPath(new URL('../../examples/digits/', import.meta.url));
-const model = `${digits}model.onnx`;
-const train = `${digits}images/train`;
-
-let folder: string;
+let folder: Awaited<ReturnType<typeof calibratedDigits>>;
 let colours: string;
-const at = (name: string) => join(folder, name);
+const at = (name: string) => folder.at(name);
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'trtn-files-'));
+  folder = await calibratedDigits();
   colours = await colourFolder();
-  await writeFile(at('plain.json'), JSON.stringify({ resize: { mode: 'none' } }));
-  await cli([
-    'calibrate',
-    model,
-    '--images',
-    train,
-    '--recipe',
-    at('plain.json'),
-    '--out',
-    at('c'),
-  ]);
 });
 afterAll(async () => {
-  await rm(folder, { recursive: true });
+  await folder.remove();
   await rm(colours, { recursive: true });
 });
 
@@ -204,7 +188,7 @@ describe('doctor', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^Node\.js +v\d+/m);
     expect(stdout).toMatch(/^onnxruntime-node +1\./m);
-    const { document } = await cliJson(['doctor', '--library-dir', folder]);
+    const { document } = await cliJson(['doctor', '--library-dir', at('.')]);
     expect(document.modules.map(({ name }: { name: string }) => name)).toContain('tensorrt_rtx');
     expect(document.lacks).toBeInstanceOf(Array);
     for (const { lacks, rulesOut } of document.lacks) {

@@ -1,36 +1,20 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTable } from '../../lib/calibration/index.js';
 import { colourFolder, writeImage } from '../tasks/colours.js';
+import { calibratedDigits, digits, model, train } from './calibrated-digits.js';
 import { cli, cliJson } from './command-line.js';
 
-const digits = fileURLToPath(new URL('../../examples/digits/', import.meta.url));
-const model = `${digits}model.onnx`;
-const train = `${digits}images/train`;
-
-let folder: string;
+let folder: Awaited<ReturnType<typeof calibratedDigits>>;
 let colours: string;
-const at = (name: string) => join(folder, name);
+const at = (name: string) => folder.at(name);
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'trtn-models-'));
+  folder = await calibratedDigits();
   colours = await colourFolder();
-  await writeFile(at('plain.json'), JSON.stringify({ resize: { mode: 'none' } }));
-  await cli([
-    'calibrate',
-    model,
-    '--images',
-    train,
-    '--recipe',
-    at('plain.json'),
-    '--out',
-    at('c'),
-  ]);
 });
 afterAll(async () => {
-  await rm(folder, { recursive: true });
+  await folder.remove();
   await rm(colours, { recursive: true });
 });
 

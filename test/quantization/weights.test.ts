@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { biasFloor, quantizeWeights, roundHalfEven } from '../../lib/quantization/weights.js';
+import { biasFloor, quantizeWeights } from '../../lib/quantization/weights.js';
+import { roundHalfEven } from '../../lib/round.js';
 
 describe('quantizeWeights', () => {
   it('rounds half to even', () => {

@@ -1,5 +1,6 @@
+import { compareCodePoints } from '../../code-points.js';
 import { CalibrationTable, type TensorRange } from '../ranges.js';
-import { compareCodePoints, isUtf8, refuseNames } from './names.js';
+import { isUtf8, refuseNames } from './names.js';
 import { parseFloatText, pythonFloat } from './python-float.js';
 import { decodeText, invalid } from './text.js';
 import { recordedValues, type TableStyle } from './value.js';

@@ -1,8 +1,9 @@
 import { Builder } from 'flatbuffers';
+import { compareCodePoints } from '../../code-points.js';
 import { CalibrationTable, type TensorRange } from '../ranges.js';
 import { recordedRange } from './cache.js';
 import { CheckedBuffer } from './flatbuffers-checked.js';
-import { compareCodePoints, isUtf8, refuseNames } from './names.js';
+import { isUtf8, refuseNames } from './names.js';
 import { parseFloatText, pythonFloat } from './python-float.js';
 import { invalid } from './text.js';
 import { recordedValues, type TableStyle } from './value.js';

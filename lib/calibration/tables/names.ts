@@ -1,24 +1,5 @@
 import { TensorRTError } from '../../errors.js';
 
-/**
- * Order of two strings by Unicode code point: Python's `sorted`, and the order of their UTF-8
- * bytes. JavaScript's own order is by UTF-16 unit and differs above U+E000.
- *
- * @returns Negative, zero or positive, as `Array.prototype.sort` takes it.
- */
-export function compareCodePoints(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i += 1) {
-    const x = a.charCodeAt(i);
-    const y = b.charCodeAt(i);
-    if (x === y) continue;
-    // Surrogates stand for code points above every other unit.
-    const order = (unit: number) => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);
-    return order(x) - order(y);
-  }
-  return a.length - b.length;
-}
-
 /** Whether UTF-8 can hold a string: it has no lone surrogate. */
 export function isUtf8(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);

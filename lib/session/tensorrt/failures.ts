@@ -1,9 +1,5 @@
-import { ERROR_CODES, type ErrorCode, TensorRTError } from '../../errors.js';
+import { isErrorCode, TensorRTError } from '../../errors.js';
 import type { NativeFailure } from './binding.js';
-
-function isErrorCode(code: unknown): code is ErrorCode {
-  return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code);
-}
 
 /**
  * The error of a native failure.

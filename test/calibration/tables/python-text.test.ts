@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { compareCodePoints } from '../../../lib/calibration/tables/names.js';
 import { parseFloatText, pythonFloat } from '../../../lib/calibration/tables/python-float.js';
 import { parsePythonJson } from '../../../lib/calibration/tables/python-json.js';
 import { writePythonJson } from '../../../lib/calibration/tables/python-json-write.js';
+import { compareCodePoints } from '../../../lib/code-points.js';
 import { TensorRTError } from '../../../lib/errors.js';
 
 describe('pythonFloat', () => {
