@@ -2,9 +2,9 @@ import { expected, integer } from '../arguments.js';
 import { TensorRTError } from '../errors.js';
 import { type LongCallOptions, throttle } from '../progress.js';
 import { Tensor } from '../tensor.js';
-import { readImage } from './image.js';
+import { readSized } from './image.js';
 import { packImage } from './planar.js';
-import { defaultPrefetch, orderedPrefetch } from './prefetch.js';
+import { orderedPrefetch, PrefetchDepth } from './prefetch.js';
 import type { Recipe } from './recipe.js';
 import type { Pixels } from './resample.js';
 
@@ -37,7 +37,7 @@ export interface BatchOptions extends LongCallOptions {
   root?: string;
   /** Images in a batch; 1 by default. */
   batch?: number;
-  /** Images that are worked on ahead; two for every decoding thread by default. */
+  /** Images worked on ahead; by default two for every decoding thread, up to eight of small ones. */
   prefetch?: number;
   /** Leave images out that cannot be read, instead of stopping; false by default. */
   skipBroken?: boolean;
@@ -146,8 +146,9 @@ async function* generate(
   const oldest = (): string => groups.keys().next().value!;
 
   const read = (source: string, stop: AbortSignal) =>
-    readImage(source, recipe, { signal: stop, ...(root === undefined ? {} : { root }) });
-  const depth = options.prefetch ?? defaultPrefetch();
+    readSized(source, recipe, { signal: stop, ...(root === undefined ? {} : { root }) });
+  const ahead = new PrefetchDepth();
+  const depth = () => options.prefetch ?? ahead.current;
   for await (const result of orderedPrefetch(sources, read, depth, signal)) {
     index++;
     const source = sources[index]!;
@@ -156,7 +157,8 @@ async function* generate(
       broken++;
       options.onBroken?.({ source, index, error: result.error });
     } else {
-      const image = result.value;
+      const { pixels: image, decodedBytes } = result.value;
+      ahead.saw(decodedBytes);
       const key = `${image.width}x${image.height}`;
       if (!groupByShape && groups.size > 0 && !groups.has(key)) yield release(oldest());
       const group = groups.get(key) ?? { images: [], sources: [], indices: [] };

@@ -35,6 +35,46 @@ async function load(source: string, options: ReadImageOptions): Promise<Uint8Arr
   }
 }
 
+/** An image of the recipe's size, and what it took to hold it before. */
+export interface ReadResult {
+  /** The image. */
+  pixels: Pixels;
+  /** Bytes of the image as it was decoded. */
+  decodedBytes: number;
+}
+
+/**
+ * As {@link readImage}; tells the decoded size too, for whoever decides how many are read at a time.
+ *
+ * @param source Path, http(s) address, or the bytes of an image file.
+ * @param recipe What is done to the image.
+ * @param options Root of paths, name, abort signal.
+ */
+export async function readSized(
+  source: string | Uint8Array,
+  recipe: Recipe,
+  options: ReadImageOptions = {},
+): Promise<ReadResult> {
+  const { signal } = options;
+  if (typeof source !== 'string' && !(source instanceof Uint8Array)) {
+    throw expected('source', 'a path, an address or the bytes of an image', source);
+  }
+  signal?.throwIfAborted();
+  const bytes = typeof source === 'string' ? await load(source, options) : source;
+  const name = options.name ?? (typeof source === 'string' ? source : `of ${bytes.length} bytes`);
+  signal?.throwIfAborted();
+  const decoded = await decodeImage(bytes, name, recipe.autoOrient);
+  signal?.throwIfAborted();
+  try {
+    const plan = planResize(recipe.resize, decoded.width, decoded.height);
+    const pixels = place(await resizePixels(decoded, plan, recipe.kernel, signal), plan);
+    return { pixels, decodedBytes: decoded.data.length };
+  } catch (error) {
+    if (error instanceof TensorRTError) throw imageInvalid(name, error.message, error);
+    throw error;
+  }
+}
+
 /**
  * Reads an image and gives it the recipe's size. The pixels are those of Pillow
  * (`Image.open(source).convert('RGB')`, then `resize`); channels are red, green, blue here whatever
@@ -50,23 +90,7 @@ export async function readImage(
   recipe: Recipe,
   options: ReadImageOptions = {},
 ): Promise<Pixels> {
-  const { signal } = options;
-  if (typeof source !== 'string' && !(source instanceof Uint8Array)) {
-    throw expected('source', 'a path, an address or the bytes of an image', source);
-  }
-  signal?.throwIfAborted();
-  const bytes = typeof source === 'string' ? await load(source, options) : source;
-  const name = options.name ?? (typeof source === 'string' ? source : `of ${bytes.length} bytes`);
-  signal?.throwIfAborted();
-  const decoded = await decodeImage(bytes, name, recipe.autoOrient);
-  signal?.throwIfAborted();
-  try {
-    const plan = planResize(recipe.resize, decoded.width, decoded.height);
-    return place(await resizePixels(decoded, plan, recipe.kernel, signal), plan);
-  } catch (error) {
-    if (error instanceof TensorRTError) throw imageInvalid(name, error.message, error);
-    throw error;
-  }
+  return (await readSized(source, recipe, options)).pixels;
 }
 
 /**

@@ -4,28 +4,51 @@ import { threadPoolSize } from '../runtime/index.js';
 /** What became of one piece of work. */
 export type Settled<R> = { ok: true; value: R } | { ok: false; error: unknown };
 
+/** Decoded bytes that may be held by the images worked on at a time, where that is known. */
+const AHEAD_BYTES = 64 * 2 ** 20;
+
+/** Images for every thread that can decode: so that the pool never waits for the next one. */
+const LEAST_PER_THREAD = 2;
+
+/** Small images are done while the thread of JavaScript is busy elsewhere, so more are begun. */
+const MOST_PER_THREAD = 8;
+
 /**
- * How many images are worked on at a time by default: two for every thread that can decode, so that
- * the pool never waits for the next one.
+ * How many images are worked on at a time by default: two for every thread that can decode, and up to
+ * eight once it is seen that they are small.
  */
-export function defaultPrefetch(): number {
-  return 2 * Math.min(threadPoolSize(), availableParallelism());
+export class PrefetchDepth {
+  readonly #threads = Math.min(threadPoolSize(), availableParallelism());
+  /** Unknown at first, which is as good as endless. */
+  #largest: number | undefined;
+
+  /** Told of each image: its decoded size in bytes. */
+  saw(bytes: number): void {
+    this.#largest = Math.max(this.#largest ?? 0, bytes);
+  }
+
+  /** How many to work on now. */
+  get current(): number {
+    const room = Math.floor(AHEAD_BYTES / Math.max(1, this.#largest ?? AHEAD_BYTES));
+    const most = Math.min(MOST_PER_THREAD * this.#threads, room);
+    return Math.max(LEAST_PER_THREAD * this.#threads, most);
+  }
 }
 
 /**
- * Works on up to `depth` items at a time and yields the results in the order of the items. When the
+ * Works on up to `depth()` items at a time and yields the results in the order of the items. When the
  * consumer leaves, or `signal` is aborted, nothing new is started, what runs is told to stop, and
  * the generator ends only when it has.
  *
  * @param items What to work on.
  * @param work The work; it should stop when its signal is aborted.
- * @param depth How many run at a time.
+ * @param depth How many run at a time; asked for again after each result.
  * @param signal Stops the whole; it then throws `signal.reason`.
  */
 export async function* orderedPrefetch<T, R>(
   items: readonly T[],
   work: (item: T, signal: AbortSignal) => Promise<R>,
-  depth: number,
+  depth: () => number,
   signal?: AbortSignal,
 ): AsyncGenerator<Settled<R>, void, undefined> {
   signal?.throwIfAborted();
@@ -41,7 +64,7 @@ export async function* orderedPrefetch<T, R>(
     );
   try {
     for (let next = 0; next < items.length || running.length > 0; ) {
-      while (next < items.length && running.length < depth) running.push(start(items[next++]!));
+      while (next < items.length && running.length < depth()) running.push(start(items[next++]!));
       const result = await running.shift()!;
       signal?.throwIfAborted();
       yield result;

@@ -10,7 +10,7 @@ import {
   preprocessImage,
   type Recipe,
 } from '../../lib/preprocess/index.js';
-import { defaultPrefetch, orderedPrefetch } from '../../lib/preprocess/prefetch.js';
+import { orderedPrefetch, PrefetchDepth } from '../../lib/preprocess/prefetch.js';
 import type { Progress } from '../../lib/progress.js';
 import { FileServer } from '../dataset/server.js';
 import { AS_IS, DIGITS, pattern } from './support.js';
@@ -224,12 +224,24 @@ describe('orderedPrefetch', () => {
       return item;
     };
     const results: unknown[] = [];
-    for await (const result of orderedPrefetch(items, work, 4)) {
+    for await (const result of orderedPrefetch(items, work, () => 4)) {
       results.push(result.ok ? result.value : (result.error as Error).message);
     }
     expect(results).toEqual(items.map((item) => (item === 3 ? 'three' : item)));
     expect(most).toBe(4);
-    expect(defaultPrefetch()).toBeGreaterThanOrEqual(2);
+  });
+
+  it('begins more at a time while images are small', () => {
+    const depth = new PrefetchDepth();
+    const least = depth.current;
+    expect(least).toBeGreaterThanOrEqual(2);
+    depth.saw(32 * 32 * 3);
+    expect(depth.current).toBe(4 * least);
+    // 64 MiB hold none of these.
+    depth.saw(70 * 2 ** 20);
+    expect(depth.current).toBe(least);
+    depth.saw(32 * 32 * 3);
+    expect(depth.current).toBe(least);
   });
 
   it('ends the work under way when the consumer leaves', async () => {
@@ -246,7 +258,7 @@ describe('orderedPrefetch', () => {
       }
       return item;
     };
-    for await (const result of orderedPrefetch(items, work, 3)) {
+    for await (const result of orderedPrefetch(items, work, () => 3)) {
       expect(result).toEqual({ ok: true, value: 0 });
       break;
     }
