@@ -1,11 +1,10 @@
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "core/builder_config.h"
 #include "core/call_control.h"
 #include "core/logger.h"
 #include "core/network.h"
@@ -16,16 +15,11 @@
 
 namespace trtn {
 
-enum class Verbosity { kNone, kLayerNamesOnly, kDetailed };
-
 struct BuildOptions {
   LibraryPaths library;
   ModelSource model;
   std::vector<Profile> profiles;
-  std::vector<int> compute_capabilities;  // 80 for 8.0; empty: the GPU of this machine
-  std::vector<std::pair<std::string, uint64_t>> memory_pools;  // trtexec's names, bytes
-  std::optional<int> optimization_level;
-  Verbosity verbosity = Verbosity::kDetailed;
+  ConfigOptions config;
   bool describe_layers = true;  // of the network as parsed
 };
 

@@ -85,6 +85,18 @@ Verbosity VerbosityFrom(Napi::Object object) {
   return Verbosity::kDetailed;
 }
 
+ConfigOptions ConfigFrom(Napi::Object object) {
+  ConfigOptions config;
+  config.compute_capabilities =
+      ListOf<int>(object, "computeCapabilities",
+                  [](Napi::Value value) { return static_cast<int>(IntegerOf(value)); });
+  config.memory_pools = ListOf<std::pair<std::string, uint64_t>>(object, "memoryPools", PoolFrom);
+  const Napi::Value level = object.Get("optimizationLevel");
+  if (!level.IsUndefined()) config.optimization_level = static_cast<int>(IntegerOf(level));
+  config.verbosity = VerbosityFrom(object);
+  return config;
+}
+
 const char* SeverityName(Severity severity) {
   switch (severity) {
     case Severity::kInternalError:
@@ -167,14 +179,7 @@ BuildOptions BuildOptionsFrom(Napi::Object object) {
   options.library = {StringOf(object, "inferLibrary"), StringOf(object, "parserLibrary")};
   options.model = ModelFrom(object);
   options.profiles = ListOf<Profile>(object, "profiles", ProfileFrom);
-  options.compute_capabilities =
-      ListOf<int>(object, "computeCapabilities",
-                  [](Napi::Value value) { return static_cast<int>(IntegerOf(value)); });
-  options.memory_pools =
-      ListOf<std::pair<std::string, uint64_t>>(object, "memoryPools", PoolFrom);
-  const Napi::Value level = object.Get("optimizationLevel");
-  if (!level.IsUndefined()) options.optimization_level = static_cast<int>(IntegerOf(level));
-  options.verbosity = VerbosityFrom(object);
+  options.config = ConfigFrom(object);
   const Napi::Value layers = object.Get("describeLayers");
   options.describe_layers = layers.IsUndefined() || layers.ToBoolean();
   return options;

@@ -19,7 +19,7 @@ BuildOptions Options() {
   options.library = {places.infer_library, places.parser_library};
   options.model.path = places.model;
   options.profiles = {{{"input", {1, 3, 32, 32}, {4, 3, 32, 32}, {8, 3, 32, 32}}}};
-  options.compute_capabilities = {80, 89, 120};
+  options.config.compute_capabilities = {80, 89, 120};
   return options;
 }
 
@@ -27,8 +27,8 @@ BuildOptions Options() {
 
 TEST(BuildGivesAPlanAndItsReport) {
   BuildOptions options = Options();
-  options.memory_pools = {{"workspace", 1U << 28}};
-  options.optimization_level = 1;
+  options.config.memory_pools = {{"workspace", 1U << 28}};
+  options.config.optimization_level = 1;
   std::atomic<int> reports{0};
   CallControl control;
   control.on_phase = [&](const PhaseReport&) { ++reports; };
@@ -104,13 +104,13 @@ TEST(ACancelledBuildStops) {
 TEST(RefusalsHaveTheirCodes) {
   CallControl control;
   BuildOptions options = Options();
-  options.compute_capabilities = {90};
+  options.config.compute_capabilities = {90};
   CHECK_EQ(Build(options, control).failure->code(), "TARGET_UNSUPPORTED");
   options = Options();
   options.profiles.clear();
   CHECK_EQ(Build(options, control).failure->code(), "PROFILE_INVALID");
   options = Options();
-  options.memory_pools = {{"lake", 1}};
+  options.config.memory_pools = {{"lake", 1}};
   CHECK_EQ(Build(options, control).failure->code(), "BUILD_FAILED");
   options = Options();
   options.model.path = "/nonexistent/model.onnx";

@@ -1,0 +1,71 @@
+#include "core/builder_config.h"
+
+#include "core/error.h"
+
+namespace trtn {
+namespace {
+
+using nvinfer1::IBuilderConfig;
+
+nvinfer1::MemoryPoolType PoolType(const std::string& name) {
+  using nvinfer1::MemoryPoolType;
+  if (name == "workspace") return MemoryPoolType::kWORKSPACE;
+  if (name == "dlaSRAM") return MemoryPoolType::kDLA_MANAGED_SRAM;
+  if (name == "dlaLocalDRAM") return MemoryPoolType::kDLA_LOCAL_DRAM;
+  if (name == "dlaGlobalDRAM") return MemoryPoolType::kDLA_GLOBAL_DRAM;
+#if NV_TENSORRT_MAJOR != 8
+  if (name == "tacticSharedMem") return MemoryPoolType::kTACTIC_SHARED_MEMORY;
+#endif
+  throw Error("BUILD_FAILED", "This TensorRT has no memory pool named " + name);
+}
+
+nvinfer1::ProfilingVerbosity ProfilingVerbosityOf(Verbosity verbosity) {
+  using nvinfer1::ProfilingVerbosity;
+  switch (verbosity) {
+    case Verbosity::kNone:
+      return ProfilingVerbosity::kNONE;
+    case Verbosity::kLayerNamesOnly:
+      return ProfilingVerbosity::kLAYER_NAMES_ONLY;
+    case Verbosity::kDetailed:
+      break;
+  }
+  return ProfilingVerbosity::kDETAILED;
+}
+
+void SetComputeCapabilities(const std::vector<int>& capabilities, IBuilderConfig& config) {
+  if (capabilities.empty()) return;
+#if TRTN_HAS_COMPUTE_CAPABILITIES
+  const auto refuse = [](const std::string& what) {
+    throw Error("TARGET_UNSUPPORTED", "TensorRT-RTX cannot build for compute capability " + what,
+                "Choose among 75, 80, 86, 89, 120 and 121; a GPU of compute capability 9.0 or 10.0 "
+                "needs TensorRT 10 or 11.");
+  };
+  const auto count = static_cast<int32_t>(capabilities.size());
+  if (!config.setNbComputeCapabilities(count)) refuse("lists of " + std::to_string(count));
+  for (int32_t i = 0; i < count; ++i) {
+    const int capability = capabilities[static_cast<size_t>(i)];
+    if (!config.setComputeCapability(static_cast<nvinfer1::ComputeCapability>(capability), i)) {
+      refuse(std::to_string(capability));
+    }
+  }
+#else
+  (void)config;
+  throw Error("TARGET_UNSUPPORTED",
+              std::string("computeCapabilities belongs to TensorRT-RTX; ") + kFamily +
+                  " builds for the GPU it runs on",
+              "Leave computeCapabilities out, or use TensorRT-RTX.");
+#endif
+}
+
+}  // namespace
+
+void Configure(const ConfigOptions& options, IBuilderConfig& config) {
+  SetComputeCapabilities(options.compute_capabilities, config);
+  for (const auto& [name, bytes] : options.memory_pools) {
+    config.setMemoryPoolLimit(PoolType(name), bytes);
+  }
+  if (options.optimization_level) config.setBuilderOptimizationLevel(*options.optimization_level);
+  config.setProfilingVerbosity(ProfilingVerbosityOf(options.verbosity));
+}
+
+}  // namespace trtn

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/tensorrt.h"
+
+namespace trtn {
+
+enum class Verbosity { kNone, kLayerNamesOnly, kDetailed };
+
+// What a builder configuration is told, whatever the network is.
+struct ConfigOptions {
+  std::vector<int> compute_capabilities;  // 80 for 8.0; empty: the GPU of this machine
+  std::vector<std::pair<std::string, uint64_t>> memory_pools;  // trtexec's names, bytes
+  std::optional<int> optimization_level;
+  Verbosity verbosity = Verbosity::kDetailed;
+};
+
+// Throws Error TARGET_UNSUPPORTED for compute capabilities that the library refuses.
+void Configure(const ConfigOptions& options, nvinfer1::IBuilderConfig& config);
+
+}  // namespace trtn
