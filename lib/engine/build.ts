@@ -1,7 +1,14 @@
 import { dirname } from 'node:path';
 import { expected } from '../arguments.js';
 import { TensorRTError } from '../errors.js';
-import { allTensors, type FoundTensor, isExternal, loadModel } from '../onnx/index.js';
+import {
+  allTensors,
+  type FoundTensor,
+  isExternal,
+  loadModel,
+  type OnnxModel,
+} from '../onnx/index.js';
+import type { LongCallOptions } from '../progress.js';
 import {
   chooseLibrary,
   type Family,
@@ -11,6 +18,7 @@ import {
   type TensorDescription,
   type UsableLibrary,
 } from '../runtime/index.js';
+import { type BuildOutput, buildThroughCache, type CacheReport } from './cache/cached-build.js';
 import { type BuildWarning, failureOf, warningsOf } from './failures.js';
 import { type EngineLayer, parseLayerReport } from './layers.js';
 import { runNativeCall } from './native-call.js';
@@ -45,8 +53,14 @@ export interface BuildResult {
   modelSha256: string;
   /** Path of the model, when it was given by path. */
   modelPath?: string;
-  /** How long parsing and building took, in milliseconds. */
+  /** How long parsing and building took, in milliseconds; for a cached engine, when it was built. */
   elapsedMs: number;
+  /** When it was built, ISO 8601. */
+  created: string;
+  /** What the engine cache did. */
+  cache: CacheReport;
+  /** Path of the plan in the engine cache; absent when it is not there. */
+  planPath?: string;
 }
 
 /** A network as TensorRT's ONNX parser made it. */
@@ -59,7 +73,7 @@ export interface ParsedNetwork extends NetworkDescription {
 
 interface Prepared {
   label: string;
-  sha256: string;
+  loaded: OnnxModel;
   native: NativeBuildOptions;
   library: UsableLibrary;
 }
@@ -106,7 +120,7 @@ async function prepare(
   const path = typeof model === 'string' ? model : modelPath;
   return {
     label,
-    sha256: loaded.sha256,
+    loaded,
     library,
     native: {
       inferLibrary: library.inferLibrary,
@@ -139,30 +153,43 @@ export async function buildEngine(
   const checked = nativeOptions(options);
   const preferred: Family[] | undefined =
     options.computeCapabilities === undefined ? undefined : ['tensorrt_rtx'];
-  const { label, sha256, native, library } = await prepare(model, options, preferred);
-  const binding = requireFamily(library.family);
-  const outcome = await runNativeCall(options, (onPhase) =>
-    binding.build({ ...native, ...checked }, onPhase),
-  );
-  const failure = failureOf(label, outcome);
-  if (failure !== undefined) throw failure;
-  if (outcome.plan === undefined) throw new TensorRTError('BUILD_FAILED', 'No plan came back');
-  return {
-    plan: outcome.plan,
-    inputs: outcome.network.inputs,
-    outputs: outcome.network.outputs,
-    network: outcome.network,
-    layers: parseLayerReport(outcome.layerReport),
-    warnings: warningsOf(outcome.log),
-    profiles: options.profiles ?? [],
-    ...(options.computeCapabilities === undefined
-      ? {}
-      : { computeCapabilities: [...options.computeCapabilities] }),
-    library: { family: library.family, version: library.version },
-    modelSha256: sha256,
-    ...(typeof model === 'string' ? { modelPath: model } : {}),
-    elapsedMs: outcome.elapsedMs,
+  const { label, loaded, native, library } = await prepare(model, options, preferred);
+  const request = { ...native, ...checked };
+  const build = async (call: LongCallOptions): Promise<BuildOutput> => {
+    const binding = requireFamily(library.family);
+    const outcome = await runNativeCall(call, (onPhase) => binding.build(request, onPhase));
+    const failure = failureOf(label, outcome);
+    if (failure !== undefined) throw failure;
+    if (outcome.plan === undefined) throw new TensorRTError('BUILD_FAILED', 'No plan came back');
+    return {
+      plan: outcome.plan,
+      inputs: outcome.network.inputs,
+      outputs: outcome.network.outputs,
+      network: outcome.network,
+      layers: parseLayerReport(outcome.layerReport),
+      warnings: warningsOf(outcome.log),
+      profiles: options.profiles ?? [],
+      ...(options.computeCapabilities === undefined
+        ? {}
+        : { computeCapabilities: [...options.computeCapabilities] }),
+      library: { family: library.family, version: library.version },
+      modelSha256: loaded.sha256,
+      ...(typeof model === 'string' ? { modelPath: model } : {}),
+      elapsedMs: outcome.elapsedMs,
+      created: new Date().toISOString(),
+    };
   };
+  return buildThroughCache({
+    cache: options.cache,
+    recipe: options.recipe,
+    model: loaded,
+    library,
+    native: request,
+    deviceId: 0,
+    ...(typeof model === 'string' ? { modelPath: model } : {}),
+    call: options,
+    build,
+  });
 }
 
 /**

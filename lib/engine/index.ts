@@ -1,4 +1,7 @@
 export { type BuildResult, buildEngine, describeNetwork, type ParsedNetwork } from './build.js';
+export type { CacheReport } from './cache/cached-build.js';
+export { defaultCacheFolder } from './cache/folder.js';
+export type { CacheKeyParts } from './cache/key.js';
 export type { BuildWarning } from './failures.js';
 export {
   type EngineInspection,
@@ -18,6 +21,7 @@ export {
   manifestPath,
   readManifest,
   type SaveEngineOptions,
+  type StoredResult,
   saveEngine,
 } from './manifest.js';
 export type {

@@ -6,6 +6,9 @@ import { messageOf, systemCode, TensorRTError } from '../errors.js';
 import { writeFiles } from '../files.js';
 import type { Family, TensorDescription } from '../runtime/index.js';
 import type { BuildResult } from './build.js';
+import { parseResult, stringifyResult } from './cache/json.js';
+import type { CacheKeyParts } from './cache/key.js';
+import type { BuildWarning } from './failures.js';
 import { countOutputTypes } from './layers.js';
 import type { OptimizationProfile } from './options.js';
 
@@ -36,11 +39,22 @@ export interface EngineManifest {
   layerTypes: Readonly<Record<string, number>>;
   /** What is done to an image before the engine sees it. */
   recipe?: unknown;
+  /** What TensorRT warned about; absent in manifests of earlier versions. */
+  warnings?: readonly BuildWarning[];
   /** Build time in milliseconds. */
   buildMs: number;
   /** When it was built, ISO 8601. */
   created: string;
+  /** Key in the engine cache, SHA-256 in hex of `keyParts`; absent when the build had none. */
+  key?: string;
+  /** Everything that decided the plan; absent when the build had no key. */
+  keyParts?: CacheKeyParts;
+  /** In the engine cache: everything else that the build gave, so that a cached one gives it too. */
+  result?: StoredResult;
 }
+
+/** What a build gives besides the plan and what belongs to one call. */
+export type StoredResult = Omit<BuildResult, 'plan' | 'planPath' | 'modelPath' | 'cache'>;
 
 /** Options of {@link saveEngine}. */
 export interface SaveEngineOptions {
@@ -69,8 +83,22 @@ export async function saveEngine(
   options: SaveEngineOptions = {},
 ): Promise<{ planPath: string; manifestPath: string; manifest: EngineManifest }> {
   if (typeof path !== 'string' || path === '') throw expected('path', 'a path', path);
-  const { plan, modelPath, computeCapabilities } = result;
-  const manifest: EngineManifest = {
+  const manifest = manifestOf(result, path, options.recipe);
+  const file = manifestPath(path);
+  await writeEngine(path, result.plan, manifest);
+  return { planPath: path, manifestPath: file, manifest };
+}
+
+/**
+ * The manifest of what a build gave.
+ *
+ * @param result What `buildEngine` gave.
+ * @param path Path of the plan.
+ * @param recipe Preprocessing recipe; JSON-serialisable.
+ */
+export function manifestOf(result: BuildResult, path: string, recipe?: unknown): EngineManifest {
+  const { plan, modelPath, computeCapabilities, cache } = result;
+  return {
     format: MANIFEST_FORMAT,
     version: 1,
     plan: {
@@ -88,16 +116,29 @@ export async function saveEngine(
     outputs: result.outputs,
     profiles: result.profiles,
     layerTypes: countOutputTypes(result.layers),
-    ...(options.recipe === undefined ? {} : { recipe: options.recipe }),
+    ...(recipe === undefined ? {} : { recipe }),
+    warnings: result.warnings,
     buildMs: Math.round(result.elapsedMs),
-    created: new Date().toISOString(),
+    created: result.created,
+    ...(cache.key === undefined ? {} : { key: cache.key }),
+    ...(cache.keyParts === undefined ? {} : { keyParts: cache.keyParts }),
   };
-  const file = manifestPath(path);
-  await writeFiles([
+}
+
+/**
+ * Writes a plan and its manifest; both appear whole or not at all.
+ *
+ * @throws TensorRTError `WRITE_FAILED`.
+ */
+export function writeEngine(
+  path: string,
+  plan: Uint8Array,
+  manifest: EngineManifest,
+): Promise<void> {
+  return writeFiles([
     [path, plan],
-    [file, `${JSON.stringify(manifest, null, 2)}\n`],
+    [manifestPath(path), `${stringifyResult(manifest, 2)}\n`],
   ]);
-  return { planPath: path, manifestPath: file, manifest };
 }
 
 function isManifest(value: unknown): value is EngineManifest {
@@ -124,7 +165,7 @@ export async function readManifest(planPath: string): Promise<EngineManifest | u
   const file = manifestPath(planPath);
   let value: unknown;
   try {
-    value = JSON.parse(await readFile(file, 'utf8'));
+    value = parseResult(await readFile(file, 'utf8'));
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw malformed(file, messageOf(error), error);

@@ -44,6 +44,14 @@ export interface BuildOptions extends DescribeOptions {
    * off.
    */
   profilingVerbosity?: ProfilingVerbosity;
+  /**
+   * The engine cache: its folder, or `false` for none. By default it is on, in the folder that
+   * `TENSORRT_NODE_CACHE_DIR` names, else `$XDG_CACHE_HOME/tensorrt-node/engines`, else
+   * `~/.cache/tensorrt-node/engines`; with `TENSORRT_NODE_NO_CACHE` set it is off unless this is given.
+   */
+  cache?: boolean | string;
+  /** Preprocessing recipe, kept in the manifest of the cached engine; decides nothing. */
+  recipe?: unknown;
 }
 
 function shape(option: string, value: unknown): number[] {

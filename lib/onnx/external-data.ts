@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
@@ -197,4 +198,49 @@ export async function loadExternalData(
   } finally {
     for (const handle of handles.values()) await handle.close();
   }
+}
+
+/** Bytes that are read and hashed at a time. */
+const HASHED_AT_ONCE = 2 ** 22;
+
+/**
+ * SHA-256, in hex, over the bytes of all external tensors in the order of the model. Where in their
+ * files they lie is not part of it.
+ *
+ * @param signal Stops the reading.
+ * @returns The digest; undefined when no tensor is external.
+ * @throws TensorRTError `MODEL_EXTERNAL_DATA`; `signal.reason`.
+ */
+export async function externalDataDigest(
+  tensors: Iterable<FoundTensor>,
+  folder: string | undefined,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const external = [...tensors].filter(({ tensor }) => isExternal(tensor));
+  if (external.length === 0) return undefined;
+  const hash = createHash('sha256');
+  const buffer = new Uint8Array(HASHED_AT_ONCE);
+  const handles = new Map<string, FileHandle>();
+  try {
+    for (const found of external) {
+      const { file, offset, length } = locate(found, folder);
+      hash.update(`${length};`);
+      try {
+        const handle = handles.get(file) ?? (await open(file, 'r'));
+        handles.set(file, handle);
+        for (let done = 0; done < length; done += HASHED_AT_ONCE) {
+          signal?.throwIfAborted();
+          const part = buffer.subarray(0, Math.min(HASHED_AT_ONCE, length - done));
+          await readFully(handle, part, offset + done);
+          hash.update(part);
+        }
+      } catch (error) {
+        if (signal?.aborted) throw signal.reason;
+        throw refuse(found.label, `cannot read ${file}: ${messageOf(error)}`, PUT_BESIDE, error);
+      }
+    }
+  } finally {
+    for (const handle of handles.values()) await handle.close();
+  }
+  return hash.digest('hex');
 }

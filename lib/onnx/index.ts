@@ -7,7 +7,12 @@ export { byteLength, dataTypeName, elementCount, tensorDims } from './data-types
 export { dropDefaultInputs } from './default-inputs.js';
 export { describeModel, isQuantizationOperator, type ModelDescription } from './describe.js';
 export { floatTypes } from './element-types.js';
-export { checkExternalData, isExternal, loadExternalData } from './external-data.js';
+export {
+  checkExternalData,
+  externalDataDigest,
+  isExternal,
+  loadExternalData,
+} from './external-data.js';
 export * from './generated/onnx_pb.js';
 export { type Consumer, GraphIndex, isStandardDomain } from './graph-index.js';
 export { bfloatToFloat, floatToBfloat, floatToHalf, halfToFloat } from './half.js';

@@ -11,7 +11,7 @@ import { checkWritable } from './output.js';
 import { type FoundRecipe, type RecipeOptions, taskRecipe } from './recipe.js';
 
 /** Options of {@link buildFile}. */
-export interface BuildFileOptions extends BuildOptions, RecipeOptions {
+export interface BuildFileOptions extends Omit<BuildOptions, 'recipe'>, RecipeOptions {
   /** Path of the engine. */
   out: string;
 }
@@ -50,12 +50,9 @@ export async function buildFile(
   const found: FoundRecipe = await taskRecipe(asked, [path]);
   // Without a word about it nobody knows how this model's images are prepared.
   const known = found.file !== undefined || Object.keys(asked).length > 0;
-  const { plan, ...build } = await buildEngine(path, rest);
+  const kept = known ? { recipe: found.recipe } : {};
+  const { plan, ...build } = await buildEngine(path, { ...rest, ...kept });
   rest.signal?.throwIfAborted();
-  const { planPath, manifestPath, manifest } = await saveEngine(
-    { plan, ...build },
-    out,
-    known ? { recipe: found.recipe } : {},
-  );
+  const { planPath, manifestPath, manifest } = await saveEngine({ plan, ...build }, out, kept);
   return { build, files: [planPath, manifestPath], manifest };
 }
