@@ -1,34 +1,20 @@
 import { basename } from 'node:path';
-import { expected, integer, oneOf } from '../arguments.js';
+import { expected, integer } from '../arguments.js';
 import { loadModel, type OnnxModel } from '../onnx/index.js';
 import { startAhead } from './ahead.js';
 import type { GraphProvider } from './graph-runner.js';
-import { type HistogramMethodOptions, resolveHistogramOptions } from './histogram/calibration.js';
+import type { HistogramMethodOptions } from './histogram/calibration.js';
+import type { ModelIdentity } from './meta.js';
+import { checkMethodOptions, histogramOptionsOf, type MethodOptions } from './method-options.js';
 import type { Batches, CollectOptions } from './minmax/batches.js';
 import { MinMaxCalibrator } from './minmax/calibrator.js';
 import { onnxRuntimeProvider } from './onnxruntime/provider.js';
-import {
-  CALIBRATION_METHODS,
-  type CalibrationMethod,
-  CalibrationTable,
-  type TensorRange,
-} from './ranges.js';
+import { CalibrationTable, type TensorRange } from './ranges.js';
 import { listNames } from './tables/names.js';
 import { HistogramCalibrator, type RepeatableBatches } from './values/calibrator.js';
 
 /** Options of {@link calibrate}. */
-export interface CalibrateOptions
-  extends CollectOptions,
-    Omit<HistogramMethodOptions, 'method' | 'symmetric'> {
-  /** How ranges are chosen; `minmax` by default. */
-  method?: CalibrationMethod;
-  /**
-   * MinMax: make every range symmetric, (−amax, amax); false by default. Percentile: a histogram of
-   * magnitudes and a range around 0; true by default. As ONNX Runtime's option of that name.
-   */
-  symmetric?: boolean;
-  /** MinMax: average bounds over batches, with this averaging constant between 0 and 1. */
-  movingAverage?: number;
+export interface CalibrateOptions extends CollectOptions, MethodOptions {
   /** Threads that compute one run on the CPU; ONNX Runtime chooses by default (one a core). */
   threads?: number;
   /** What runs the model; ONNX Runtime's CPU provider by default. */
@@ -83,19 +69,6 @@ async function byHistogram(
   return { ranges: calibrator.ranges(), options: resolved };
 }
 
-function histogramOptions(
-  method: HistogramMethodOptions['method'],
-  { numBins, numQuantizedBins, percentile, symmetric }: CalibrateOptions,
-): HistogramMethodOptions {
-  return {
-    method,
-    ...(numBins === undefined ? {} : { numBins }),
-    ...(numQuantizedBins === undefined ? {} : { numQuantizedBins }),
-    ...(percentile === undefined ? {} : { percentile }),
-    ...(symmetric === undefined ? {} : { symmetric }),
-  };
-}
-
 function isIterable(value: unknown): value is Batches {
   return (
     typeof value === 'object' &&
@@ -127,14 +100,9 @@ export async function calibrate(
   batches: Batches | (() => Batches),
   options: CalibrateOptions = {},
 ): Promise<CalibrationTable> {
-  const { symmetric, threads, signal } = options;
-  const method = oneOf('method', options.method ?? 'minmax', CALIBRATION_METHODS);
-  if (symmetric !== undefined && typeof symmetric !== 'boolean') {
-    throw expected('symmetric', 'a boolean', symmetric);
-  }
-  if (threads !== undefined) integer('threads', threads, 1, 1024);
-  const provider =
-    options.provider ?? onnxRuntimeProvider(threads === undefined ? {} : { threads });
+  const { signal } = options;
+  const method = checkMethodOptions(options);
+  const provider = providerOf(options);
   if (method === 'minmax') {
     const once = typeof batches === 'function' ? batches() : batches;
     if (!isIterable(once)) throw expected('batches', 'an (async) iterable of tensors', batches);
@@ -152,12 +120,30 @@ export async function calibrate(
     const why = `an array or a function that gives batches, because ${method} goes through them twice,`;
     throw expected('batches', why, batches);
   }
-  const chosen = histogramOptions(method, options);
-  resolveHistogramOptions(chosen);
   signal?.throwIfAborted();
   return run(model, provider, options, (loaded) =>
-    byHistogram(loaded, batches, provider, chosen, options),
+    byHistogram(loaded, batches, provider, histogramOptionsOf(options)!, options),
   );
+}
+
+/** What runs the model. */
+export function providerOf({ provider, threads }: CalibrateOptions): GraphProvider {
+  if (threads !== undefined) integer('threads', threads, 1, 1024);
+  return provider ?? onnxRuntimeProvider(threads === undefined ? {} : { threads });
+}
+
+/** The model, and what a table will say of it. */
+export async function loadForCalibration(
+  model: string | Uint8Array,
+  { folder }: CalibrateOptions,
+): Promise<{ loaded: OnnxModel; identity: ModelIdentity }> {
+  // External weights stay where they are: ONNX Runtime reads them itself.
+  const loaded = await loadModel(model, {
+    externalData: false,
+    ...(folder === undefined ? {} : { folder }),
+  });
+  const file = typeof model === 'string' ? { file: basename(model) } : {};
+  return { loaded, identity: { sha256: loaded.sha256, ...file } };
 }
 
 async function run(
@@ -166,25 +152,13 @@ async function run(
   options: CalibrateOptions,
   compute: (loaded: OnnxModel) => Promise<Outcome>,
 ): Promise<CalibrationTable> {
-  const { method = 'minmax', folder } = options;
-  // External weights stay where they are: ONNX Runtime reads them itself.
-  const loaded = await loadModel(model, {
-    externalData: false,
-    ...(folder === undefined ? {} : { folder }),
-  });
+  const { method = 'minmax' } = options;
+  const { loaded, identity } = await loadForCalibration(model, options);
   const versions = await provider.versions();
   const { ranges, options: used } = await compute(loaded);
   return new CalibrationTable(ranges, {
     method,
     warnings: warningsOf(ranges),
-    meta: {
-      version: 1,
-      model: {
-        sha256: loaded.sha256,
-        ...(typeof model === 'string' ? { file: basename(model) } : {}),
-      },
-      method: { name: method, options: used },
-      versions,
-    },
+    meta: { version: 1, model: identity, method: { name: method, options: used }, versions },
   });
 }

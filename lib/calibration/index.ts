@@ -1,7 +1,14 @@
 export { type CalibrateOptions, calibrate } from './calibrate.js';
+export {
+  type CalibratedPart,
+  calibratePart,
+  checkPartable,
+  writePart,
+} from './calibrate-part.js';
 export type { GraphProvider, GraphRunner, InnerTensor, OpenGraphOptions } from './graph-runner.js';
 export * from './histogram/index.js';
 export * from './meta.js';
+export { checkMethodOptions, type MethodOptions, methodOptionsOf } from './method-options.js';
 export type { Batches, CollectOptions } from './minmax/batches.js';
 export { MinMaxCalibrator, type MinMaxOptions } from './minmax/calibrator.js';
 export type { Derivation } from './minmax/derivation.js';

@@ -21,10 +21,20 @@ export interface CalibrationMeta {
   versions?: Record<string, string>;
   /** When, ISO 8601 in UTC. */
   created?: string;
-  /** Which part of the images this is, for a partial table; shards count from 1. */
-  shard?: { index: number; count: number };
+  /** Which part of the images this is, for a partial table. */
+  shard?: CalibrationShard;
   /** SHA-256 of the table's files by name, so that a file replaced later is noticed. */
   files?: Record<string, string>;
+}
+
+/** A part of the images, measured apart from the others. */
+export interface CalibrationShard {
+  /** Which part; they count from 1. */
+  index: number;
+  /** Number of parts. */
+  count: number;
+  /** Images that were dealt out together; parts of one calibration have the same. */
+  batch?: number;
 }
 
 /** A model as a table knows it. */
@@ -39,13 +49,15 @@ export interface ModelIdentity {
 export interface CalibrationSample {
   /** Number of images that were used. */
   images: number;
+  /** Number of images of the whole sample, where these are a part of it. */
+  total?: number;
   /** Seed of the sampling; a decimal string when it is above 2^53. */
   seed?: number | string;
   /** Fraction that was asked for. */
   fraction?: number;
   /** Count that was asked for. */
   count?: number;
-  /** {@link filesDigest} of the paths that were used. */
+  /** {@link filesDigest} of the paths that were used; of the whole sample where these are a part. */
   filesSha256?: string;
 }
 
@@ -88,14 +100,15 @@ export function decodeMeta(bytes: Uint8Array, source = 'calibration.meta.json'):
   if (model !== undefined && !/^[0-9a-f]{64}$/.test(String(model.sha256))) {
     throw metaInvalid(source, 'Expected 64 lower-case hexadecimal digits for model.sha256');
   }
-  const shard = value.shard as CalibrationMeta['shard'];
+  const shard = value.shard as Partial<CalibrationShard> | undefined;
   if (shard !== undefined && !isShard(shard)) {
     throw metaInvalid(source, `Expected a shard from 1 to its count, at most ${MAX_SHARDS}`);
   }
   return value as unknown as CalibrationMeta;
 }
 
-function isShard({ index, count }: { index: unknown; count: unknown }): boolean {
+function isShard({ index, count, batch }: Partial<CalibrationShard>): boolean {
+  if (batch !== undefined && !(Number.isSafeInteger(batch) && batch >= 1)) return false;
   const whole = Number.isSafeInteger(index) && Number.isSafeInteger(count);
   return (
     whole && Number(index) >= 1 && Number(index) <= Number(count) && Number(count) <= MAX_SHARDS
@@ -108,11 +121,21 @@ function isShard({ index, count }: { index: unknown; count: unknown }): boolean 
  * @param table The table; its `meta` says which model it was made for.
  * @param model The model at hand.
  * @returns A sentence for the user when the table does not say; `undefined` when it is the model.
- * @throws TensorRTError `TABLE_MISMATCH` that names both models.
+ * @throws TensorRTError `TABLE_MISMATCH` that names both models; `TABLE_INCOMPLETE` for a part of a
+ *   calibration, whose ranges are too narrow.
  */
 export function checkModel(table: CalibrationTable, model: ModelIdentity): string | undefined {
   const made = table.meta?.model;
   const source = table.source ?? 'the calibration table';
+  if (table.meta?.shard !== undefined) {
+    throw new TensorRTError(
+      'TABLE_INCOMPLETE',
+      `${source} is ${shardName(table.meta.shard)} only`,
+      {
+        remedy: 'Join all shards first: `tensorrt-node merge DIR… --out DIR`.',
+      },
+    );
+  }
   if (made === undefined) {
     return `Nothing says which model ${source} was made for; it is used as it is`;
   }
@@ -122,6 +145,11 @@ export function checkModel(table: CalibrationTable, model: ModelIdentity): strin
     `${source} was made for ${modelName(made)}, not for ${modelName(model)}`,
     { remedy: 'Calibrate this model, or give the table that belongs to it.' },
   );
+}
+
+/** A shard for messages: `shard 3/16`. */
+export function shardName({ index, count }: CalibrationShard): string {
+  return `shard ${index}/${count}`;
 }
 
 function modelName({ file, sha256 }: ModelIdentity): string {

@@ -21,6 +21,8 @@ export class Context {
   readonly signal: AbortSignal;
   /** Whether results are one JSON document. */
   readonly json: boolean;
+  /** Environment variables. */
+  readonly env: CliIo['env'];
   /** Warnings so far, for the JSON document. */
   readonly warnings: string[] = [];
   readonly #io: CliIo;
@@ -30,6 +32,7 @@ export class Context {
   constructor(io: CliIo, options: GlobalOptions) {
     this.#io = io;
     this.signal = io.signal;
+    this.env = io.env;
     this.json = options.json === true;
     this.#quiet = options.quiet === true;
   }

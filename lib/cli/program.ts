@@ -8,6 +8,7 @@ import { datasetCommand } from './commands/dataset.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { inspectCommand } from './commands/inspect.js';
+import { mergeCommand } from './commands/merge.js';
 import { preprocessCommand } from './commands/preprocess.js';
 import { quantizeCommand } from './commands/quantize.js';
 import type { CliIo } from './io.js';
@@ -21,6 +22,7 @@ export function packageVersion(): string {
 
 const COMMANDS = [
   calibrateCommand,
+  mergeCommand,
   quantizeCommand,
   buildCommand,
   classifyCommand,

@@ -42,6 +42,19 @@ export function fractionValue(flag: string): ValueParser<number> {
   };
 }
 
+/** A number for which `test` holds. */
+export function numberValue(
+  flag: string,
+  what: string,
+  test: (value: number) => boolean,
+): ValueParser<number> {
+  return (text) => {
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+    if (!Number.isFinite(value) || !test(value)) throw wrongValue(flag, what, text);
+    return value;
+  };
+}
+
 /** One of some words. */
 export function choiceValue<const T extends string>(
   flag: string,

@@ -6,6 +6,11 @@ export {
   type CalibrateFolderResult,
   calibrateFolder,
 } from './calibrate-folder.js';
+export {
+  type CalibrateShardOptions,
+  type CalibrateShardResult,
+  calibrateShard,
+} from './calibrate-shard.js';
 export type { ClassifierOptions, ModelSource } from './classifier.js';
 export {
   type Classification,
@@ -43,3 +48,4 @@ export {
   quantizeFile,
 } from './quantize-file.js';
 export { type FoundRecipe, type RecipeOptions, recipeFile, taskRecipe } from './recipe.js';
+export type { Shard } from './shard.js';

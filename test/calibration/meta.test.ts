@@ -40,6 +40,10 @@ describe('calibration.meta.json', () => {
     [{ version: 1, model: {} }, 'Expected 64 lower-case hexadecimal digits for model.sha256'],
     [{ version: 1, shard: { index: 0, count: 4 } }, 'Expected a shard from 1 to its count'],
     [{ version: 1, shard: { index: 1, count: 1e12 } }, 'Expected a shard from 1 to its count'],
+    [
+      { version: 1, shard: { index: 1, count: 2, batch: 0.5 } },
+      'Expected a shard from 1 to its count',
+    ],
     [{ version: 1, shard: { index: '1', count: '2' } }, 'Expected a shard from 1 to its count'],
   ])('is refused when it is %j', (value, message) => {
     expect(() => decode(value)).toThrow(
@@ -65,7 +69,8 @@ describe('filesDigest', () => {
 });
 
 describe('checkModel', () => {
-  const table = new CalibrationTable([], { meta, source: 'out' });
+  const { shard: _, ...whole } = meta;
+  const table = new CalibrationTable([], { meta: whole, source: 'out' });
 
   it('accepts the model the table was made for', () => {
     expect(checkModel(table, { sha256 })).toBeUndefined();
@@ -82,6 +87,13 @@ describe('checkModel', () => {
     );
     expect(() => checkModel(table, { sha256: 'f'.repeat(64) })).toThrow(
       'not for a model (SHA-256 f',
+    );
+  });
+
+  it('refuses a part of a calibration', () => {
+    const part = new CalibrationTable([], { meta, source: 'out' });
+    expect(() => checkModel(part, { sha256 })).toThrow(
+      expect.objectContaining({ code: 'TABLE_INCOMPLETE', message: 'out is shard 3/16 only' }),
     );
   });
 

@@ -6,7 +6,7 @@ import { LatticeCalibration } from './lattice-calibration.js';
 /** Name of the file that holds the histograms of a part of a calibration. */
 export const LATTICE_FILE = 'calibration.histograms';
 
-const MAGIC = 'TRTNHST1';
+const MAGIC = 'TRTNHST2';
 
 interface Header {
   options: ConstructorParameters<typeof LatticeCalibration>[0];
@@ -16,6 +16,8 @@ interface Header {
     /** Lowest, highest and smallest as float32 bits, because JSON has no infinity. */
     bounds: number[];
     nan: boolean;
+    /** Values that are 0; no bin counts them. */
+    zeros: number;
     /** First bin that is not empty, and the number of bins stored from there on. */
     first: number;
     length: number;
@@ -43,6 +45,7 @@ export function encodeLattices(part: LatticeCalibration): Uint8Array {
       exponent: histogram.exponent,
       bounds: Array.from(new Uint32Array(Float32Array.of(lowest, highest, smallest).buffer)),
       nan,
+      zeros: histogram.zeros,
       first: Math.max(first, 0),
       length: occupied.length,
     });
@@ -91,9 +94,9 @@ function decodeTensor(
   file: Buffer,
   position: number,
 ): LatticeHistogram {
-  const { name, exponent, bounds, nan, first, length } = tensor;
-  const whole = [exponent, first, length, ...bounds].every(Number.isSafeInteger);
-  const fits = exponent >= -149 && exponent <= 113 && first >= 0 && length >= 0;
+  const { name, exponent, bounds, nan, zeros, first, length } = tensor;
+  const whole = [exponent, zeros, first, length, ...bounds].every(Number.isSafeInteger);
+  const fits = exponent >= -149 && exponent <= 113 && first >= 0 && length >= 0 && zeros >= 0;
   if (typeof name !== 'string' || !whole || !fits || bounds.length !== 3) {
     throw new Error('a tensor in the header is malformed');
   }
@@ -106,6 +109,7 @@ function decodeTensor(
   ) as unknown as [number, number, number];
   histogram.bounds = { lowest, highest, smallest, nan: nan === true };
   histogram.exponent = exponent;
+  histogram.zeros = zeros;
   for (let i = 0; i < length; i += 1) {
     const count = file.readDoubleLE(position + 8 * i);
     if (!(Number.isSafeInteger(count) && count >= 0))

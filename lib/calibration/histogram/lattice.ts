@@ -20,8 +20,13 @@ export class LatticeHistogram {
   bounds: ValueBounds = emptyBounds();
   /** k: a bin is 2^k wide. */
   exponent = MIN_EXPONENT;
-  /** Values per bin; bin `i` is at `i + LATTICE_HALF`. */
+  /** Values per bin but those that are 0; bin `i` is at `i + LATTICE_HALF`. */
   counts = new Float64Array(2 * LATTICE_HALF);
+  /**
+   * Values that are 0. What a Relu cuts off is often half of all values, and rounding of a histogram's
+   * middle edge decides on which side of it they count.
+   */
+  zeros = 0;
 
   /**
    * Counts values. NaN is left out but remembered.
@@ -39,12 +44,28 @@ export class LatticeHistogram {
     this.widen(exponent);
     const { counts } = this;
     const scale = 2 ** -this.exponent;
+    let zeros = 0;
     for (let i = 0; i < values.length; i += 1) {
       const value = values[i] as number;
+      if (value === 0) {
+        zeros += 1;
+        continue;
+      }
       if (Number.isNaN(value)) continue;
       const bin = Math.floor(value * scale) + LATTICE_HALF;
       counts[bin] = (counts[bin] as number) + 1;
     }
+    this.zeros += zeros;
+  }
+
+  /** Another histogram of the same content. */
+  copy(): LatticeHistogram {
+    const copy = new LatticeHistogram();
+    copy.bounds = { ...this.bounds };
+    copy.exponent = this.exponent;
+    copy.counts = this.counts.slice();
+    copy.zeros = this.zeros;
+    return copy;
   }
 
   /**
@@ -55,6 +76,7 @@ export class LatticeHistogram {
   merge(other: LatticeHistogram): void {
     this.bounds = mergeValueBounds(this.bounds, other.bounds);
     this.widen(other.exponent);
+    this.zeros += other.zeros;
     const shift = Math.min(this.exponent - other.exponent, 31);
     for (let i = 0; i < other.counts.length; i += 1) {
       const count = other.counts[i] as number;
@@ -66,8 +88,8 @@ export class LatticeHistogram {
 
   /**
    * The histogram that {@link HistogramCollector} would have made in one call over the same values.
-   * Its edges are the same; a value counts where the middle of its fine bin lies, so a count can be off
-   * by the values within 2^-14 of the largest magnitude around each edge.
+   * Its edges are the same; a value other than 0 counts where the middle of its fine bin lies, so a count
+   * can be off by the values within 2^-15 of the largest magnitude around each edge.
    *
    * @param options As for {@link HistogramCollector}.
    * @throws TensorRTError `CALIBRATION_FAILED` where that refuses.
@@ -80,15 +102,18 @@ export class LatticeHistogram {
     const width = 2 ** this.exponent;
     const { lowest, highest, smallest } = this.bounds;
     let bin = 0;
+    const add = (value: number, count: number) => {
+      while (bin > 0 && value < (edges[bin] as number)) bin -= 1;
+      while (bin < counts.length - 1 && value >= (edges[bin + 1] as number)) bin += 1;
+      counts[bin] = (counts[bin] as number) + count;
+    };
     for (let i = 0; i < this.counts.length; i += 1) {
       const count = this.counts[i] as number;
       if (count === 0) continue;
       const middle = Math.max(lowest, Math.min(highest, (i - LATTICE_HALF + 0.5) * width));
-      const value = options.absolute ? Math.max(smallest, Math.abs(middle)) : middle;
-      while (bin > 0 && value < (edges[bin] as number)) bin -= 1;
-      while (bin < counts.length - 1 && value >= (edges[bin + 1] as number)) bin += 1;
-      counts[bin] = (counts[bin] as number) + count;
+      add(options.absolute ? Math.max(smallest, Math.abs(middle)) : middle, count);
     }
+    if (this.zeros > 0) add(0, this.zeros);
     return result;
   }
 

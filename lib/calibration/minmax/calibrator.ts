@@ -1,7 +1,7 @@
-import { number } from '../../arguments.js';
 import { TensorRTError } from '../../errors.js';
 import type { OnnxModel } from '../../onnx/index.js';
 import type { GraphProvider } from '../graph-runner.js';
+import { checkMovingAverage } from '../method-options.js';
 import { symmetricRange, type TensorRange } from '../ranges.js';
 import { AverageState } from './average-state.js';
 import { type Batches, BatchWalk, type CollectOptions, inputsIn } from './batches.js';
@@ -80,10 +80,7 @@ export class MinMaxCalibrator {
     provider: GraphProvider,
     options: MinMaxOptions = {},
   ): Promise<MinMaxCalibrator> {
-    if (options.movingAverage !== undefined) {
-      const isShare = (value: number) => value >= 0 && value <= 1;
-      number('movingAverage', options.movingAverage, 'a number from 0 to 1', isShare);
-    }
+    if (options.movingAverage !== undefined) checkMovingAverage(options.movingAverage);
     const plan = await planMinMax(model, provider);
     if (plan.tensors.length === 0) throw nothingToCalibrate(model);
     return new MinMaxCalibrator(model, provider, plan, options);
@@ -129,9 +126,11 @@ export class MinMaxCalibrator {
     if (this.#batches === 0) throw noInput();
     const { bounds } = this.#state;
     return this.plan.tensors.map(({ name, type }, position) => {
+      // 0 + -0 is 0: which of the two a reduction meets first must not show, or the parts of a
+      // calibration could give other files than the whole.
       const range: TensorRange = {
-        lowest: bounds.lowest[position]!,
-        highest: bounds.highest[position]!,
+        lowest: 0 + bounds.lowest[position]!,
+        highest: 0 + bounds.highest[position]!,
         ...(type === 'float16' ? { dtype: type } : {}),
       };
       return [name, symmetric ? symmetricRange(range) : range];

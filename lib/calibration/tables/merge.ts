@@ -1,7 +1,7 @@
 import { TensorRTError } from '../../errors.js';
 import { CalibrationTable, type Histogram, type TensorRange } from '../ranges.js';
 import { listNames } from './names.js';
-import { checkParts, mergeMetas, nameOf } from './parts.js';
+import { checkParts, mergeMetas, nameOf, partWarnings } from './parts.js';
 
 /**
  * The smaller and the larger of two bounds, NaN left out as numpy's nanmin and nanmax do. Zeros are
@@ -61,6 +61,7 @@ export function mergeTables(tables: readonly CalibrationTable[]): CalibrationTab
   const meta = mergeMetas(tables);
   return new CalibrationTable(ranges, {
     method: 'minmax',
+    warnings: partWarnings(tables),
     ...(meta === undefined ? {} : { meta }),
   });
 }

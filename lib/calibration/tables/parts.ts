@@ -10,8 +10,8 @@ export interface CalibrationPart {
 }
 
 /**
- * Holds parts against each other: one model, one recipe, and, when one of them says which shard it is,
- * every shard once.
+ * Holds parts against each other: one model, one recipe, one method, and, when one of them says which
+ * shard it is, one sample, of which every shard is there once.
  *
  * @throws TensorRTError `TABLE_MISMATCH`, or `TABLE_INCOMPLETE` when a shard is missing.
  */
@@ -20,22 +20,32 @@ export function checkParts(parts: readonly CalibrationPart[]): void {
   checkShards(parts);
 }
 
+/** What all parts have in common, by the word for it. */
+const SHARED: readonly (readonly [string, (meta: CalibrationMeta) => unknown])[] = [
+  ['models', ({ model }) => model?.sha256],
+  ['recipes', ({ recipe }) => recipe],
+  ['methods', ({ method }) => method],
+  ['samples', ({ sample, shard }) => shard && { ...sample, images: undefined }],
+  ['batch sizes', ({ shard }) => shard?.batch],
+];
+
 function checkMetas(tables: readonly CalibrationPart[]): void {
   const known = tables.filter((table) => table.meta !== undefined);
+  const [first] = known;
   for (const table of known) {
-    const [a, b] = [known[0]?.meta, table.meta];
-    const differs =
-      a?.model?.sha256 !== b?.model?.sha256
-        ? 'models'
-        : JSON.stringify(a?.recipe) !== JSON.stringify(b?.recipe)
-          ? 'recipes'
-          : undefined;
-    if (differs === undefined) continue;
-    throw new TensorRTError(
-      'TABLE_MISMATCH',
-      `${nameOf(known[0])} and ${nameOf(table)} were made with different ${differs}`,
-      { remedy: 'Merge only the parts of one calibration.' },
-    );
+    for (const [what, of] of SHARED) {
+      const [a, b] = [of(first!.meta!), of(table.meta!)].map((value) => JSON.stringify(value));
+      // What a part does not say cannot be held against it.
+      if (a === b || (what === 'methods' && (a === undefined || b === undefined))) continue;
+      throw new TensorRTError(
+        'TABLE_MISMATCH',
+        `${nameOf(first)} and ${nameOf(table)} were made with different ${what}`,
+        {
+          remedy: 'Merge only the parts of one calibration.',
+          detail: [`${nameOf(first)}: ${a}`, `${nameOf(table)}: ${b}`],
+        },
+      );
+    }
   }
 }
 
@@ -77,21 +87,39 @@ function mismatch(message: string): TensorRTError {
 
 /** The provenance of all parts together; `undefined` when a part has none. */
 export function mergeMetas(tables: readonly CalibrationPart[]): CalibrationMeta | undefined {
-  const metas = tables.map((table) => table.meta);
-  if (metas.some((meta) => meta === undefined)) return undefined;
-  const { shard: _shard, files: _files, sample, ...meta } = metas[0] as CalibrationMeta;
-  if (sample === undefined) return meta;
-  const { filesSha256, ...asked } = sample;
-  const sameFiles = metas.every((other) => other?.sample?.filesSha256 === filesSha256);
-  const images = metas.reduce((sum, other) => sum + (other?.sample?.images ?? 0), 0);
-  return {
-    ...meta,
-    sample: {
+  const metas = tables.flatMap(({ meta }) => (meta === undefined ? [] : [meta]));
+  if (metas.length < tables.length) return undefined;
+  const { shard: _shard, files: _files, sample, created, ...meta } = metas[0] as CalibrationMeta;
+  const merged: CalibrationMeta = { ...meta };
+  if (sample !== undefined) {
+    const { filesSha256, total, ...asked } = sample;
+    const images = metas.reduce((sum, other) => sum + (other.sample?.images ?? 0), 0);
+    // The digest is that of all images, so it holds unless some were left out.
+    const sameFiles = metas.every((other) => other.sample?.filesSha256 === filesSha256);
+    const whole = sameFiles && (total === undefined || total === images);
+    merged.sample = {
       ...asked,
       images,
-      ...(sameFiles && filesSha256 !== undefined ? { filesSha256 } : {}),
-    },
-  };
+      ...(whole && filesSha256 !== undefined ? { filesSha256 } : {}),
+    };
+  }
+  if (created !== undefined) {
+    const times = metas.flatMap((other) => other.created ?? []);
+    merged.created = times.sort().at(-1)!;
+  }
+  return merged;
+}
+
+/** What else a user should know of the parts: versions that differ. */
+export function partWarnings(parts: readonly CalibrationPart[]): string[] {
+  const [first, ...others] = parts;
+  const text = ({ meta }: CalibrationPart) => JSON.stringify(meta?.versions);
+  const other = others.find((part) => first !== undefined && text(part) !== text(first));
+  if (first === undefined || other === undefined) return [];
+  return [
+    `${nameOf(first)} was computed by ${text(first)}, ${nameOf(other)} by ${text(other)}: ` +
+      'the ranges may differ from those of one run by rounding',
+  ];
 }
 
 /** The name of a part for messages. */

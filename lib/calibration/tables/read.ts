@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, systemCode, TensorRTError } from '../../errors.js';
-import { type CalibrationMeta, decodeMeta } from '../meta.js';
+import { type CalibrationMeta, decodeMeta, shardName } from '../meta.js';
 import type { CalibrationTable } from '../ranges.js';
 import { decodeCache } from './cache.js';
 import { disagreements } from './cross-check.js';
@@ -49,6 +49,9 @@ export async function readTable(path: string): Promise<CalibrationTable> {
     ...sidecar.warnings,
   ];
   const { meta } = sidecar;
+  if (meta?.shard !== undefined) {
+    warnings.push(`${path} is ${shardName(meta.shard)} only: join all shards with \`merge\` first`);
+  }
   return table.with({ source: path, warnings, ...(meta === undefined ? {} : { meta }) });
 }
 

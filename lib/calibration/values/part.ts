@@ -38,8 +38,7 @@ export async function collectHistogramPart(
       const values = await reader.read(feeds);
       for (const { names, pieces } of groups) {
         for (const piece of pieces) {
-          const found = reader.valuesOf(piece, values);
-          for (const name of names) part.update(name, found);
+          part.update(names[0], reader.valuesOf(piece, values));
         }
       }
       seen = true;
@@ -48,5 +47,15 @@ export async function collectHistogramPart(
     await reader.release();
   }
   if (!seen) throw noInput();
+  // Counted once for tensors of the same values; every tensor has a histogram of its own in the end,
+  // in node order, as a run without parts lists them.
+  const counted = new Map(groups.flatMap(({ names }) => names.map((name) => [name, names[0]])));
+  const named = plan.tensors.map(({ name }) => {
+    const first = counted.get(name)!;
+    const histogram = part.histograms.get(first)!;
+    return [name, name === first ? histogram : histogram.copy()] as const;
+  });
+  part.histograms.clear();
+  for (const [name, histogram] of named) part.histograms.set(name, histogram);
   return part;
 }

@@ -1,10 +1,16 @@
 import { Command } from 'commander';
-import { TABLE_STYLES, type TableStyle } from '../../calibration/index.js';
+import { type CalibrationMeta, TABLE_STYLES, type TableStyle } from '../../calibration/index.js';
 import { TensorRTError } from '../../errors.js';
 import { formatCount, formatDuration } from '../../report/index.js';
-import { calibrateFolder, DEFAULT_FRACTION } from '../../tasks/index.js';
+import {
+  type CalibrateFolderResult,
+  calibrateFolder,
+  calibrateShard,
+  DEFAULT_FRACTION,
+} from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
+import { type MethodFlags, methodOf, methodOptions } from '../method-options.js';
 import {
   type BatchFlags,
   batchingOf,
@@ -19,14 +25,15 @@ import {
   required,
   sampleOptions,
 } from '../options.js';
+import { parseShard, shardOption } from '../shard.js';
 import { choiceValue, integerValue } from '../values.js';
 import { modelOf, modelOption, noteBroken, noteFound, writtenText } from './shared.js';
 
-interface Flags extends ImageFlags, RecipeFlags, BatchFlags {
+interface Flags extends ImageFlags, RecipeFlags, BatchFlags, MethodFlags {
   model?: string;
   out: string;
   provider: 'onnxruntime' | 'tensorrt';
-  symmetric?: boolean;
+  shard?: string;
   style: TableStyle;
   threads?: number;
 }
@@ -40,37 +47,61 @@ async function calibrateAction(context: Context, flags: Flags, argument?: string
       { remedy: 'Use --provider onnxruntime: it gives the same ranges on the CPU.' },
     );
   }
-  const result = await calibrateFolder(model, {
+  const options = {
     ...imagesOf(flags),
     ...recipeOf(flags),
     ...batchingOf(flags),
+    ...methodOf(flags),
     ...context.call,
     out: flags.out,
     style: flags.style,
-    ...(flags.symmetric === undefined ? {} : { symmetric: flags.symmetric }),
     ...(flags.threads === undefined ? {} : { threads: flags.threads }),
-    onWarning: (warning) => context.warn(warning),
-  });
+    onWarning: (warning: string) => context.warn(warning),
+  };
+  if (flags.method === 'entropy' && options.symmetric !== undefined) {
+    const flag = options.symmetric ? '--symmetric' : '--asymmetric';
+    context.warn(`${flag} has no effect on entropy, as in ONNX Runtime`);
+  }
+  if (flags.shard === undefined) {
+    const result = await calibrateFolder(model, options);
+    const { table, images, available } = result;
+    const of = `${formatCount(images, 'image')} of ${available}`;
+    say(context, result, { tensors: table.size, of, warnings: table.warnings, meta: table.meta });
+    return;
+  }
+  const shard = parseShard(flags.shard, context.env);
+  const result = await calibrateShard(model, { ...options, shard });
+  const { images, total, tensors, warnings, meta } = result;
+  const of = `${images} of ${formatCount(total, 'image')}, shard ${shard.index}/${shard.count},`;
+  say(context, result, { tensors, of, warnings, meta, more: { shard, total } });
+}
+
+/** What is said of a table or of a part of one. */
+interface Said {
+  tensors: number;
+  of: string;
+  warnings: readonly string[];
+  meta: CalibrationMeta | undefined;
+  more?: Readonly<Record<string, unknown>>;
+}
+
+function say(
+  context: Context,
+  result: Omit<CalibrateFolderResult, 'table'>,
+  { tensors, of, warnings, meta, more }: Said,
+): void {
   noteFound(context, result);
   noteBroken(context, result.broken);
-  for (const warning of result.table.warnings) context.warn(warning);
-  const { table, images, available, elapsedMs, files, broken } = result;
+  for (const warning of warnings) context.warn(warning);
+  const { images, available, elapsedMs, files, broken } = result;
   const rate = images / (elapsedMs / 1000);
   context.line(
-    `${formatCount(table.size, 'tensor')} calibrated on ${formatCount(images, 'image')} of ` +
-      `${available} in ${formatDuration(elapsedMs)} (${rate.toFixed(1)} images/s)`,
+    `${formatCount(tensors, 'tensor')} calibrated on ${of} in ${formatDuration(elapsedMs)} ` +
+      `(${rate.toFixed(1)} images/s)`,
   );
   context.line(writtenText(files));
-  context.result({
-    files,
-    tensors: table.size,
-    method: table.method,
-    images,
-    available,
-    broken,
-    elapsedMs,
-    meta: table.meta,
-  });
+  const method = meta?.method?.name;
+  context.result({ files, tensors, method, ...more, images, available, broken, elapsedMs, meta });
 }
 
 /** `calibrate MODEL --images DIR --out DIR`. */
@@ -86,6 +117,8 @@ export function calibrateCommand(io: CliIo): Command {
   required(command, '--out <dir>', 'folder for the table');
   sampleOptions(command, `default: ${DEFAULT_FRACTION}, or all of --files`);
   recipeOptions(command);
+  methodOptions(command);
+  shardOption(command, 'writes a part into --out, for `merge`');
   batchOptions(command)
     .option(
       '--provider <name>',
@@ -93,7 +126,6 @@ export function calibrateCommand(io: CliIo): Command {
       choiceValue('--provider', ['onnxruntime', 'tensorrt']),
       'onnxruntime',
     )
-    .option('--symmetric', 'make every range symmetric: -amax to amax')
     .option(
       '--style <style>',
       `whose rules the files follow: ${TABLE_STYLES.join(', ')}`,
@@ -110,5 +142,7 @@ export function calibrateCommand(io: CliIo): Command {
     'calibrate model.onnx --images photos --out calibration',
     'calibrate model.onnx --images photos --count 500 --size 288 --divisor 32 --out calibration',
     'calibrate model.onnx --images photos --files subset.txt --recipe recipe.json --out calibration',
+    'calibrate model.onnx --images photos --method percentile --percentile 99.99 --out calibration',
+    'calibrate model.onnx --images photos --shard 3/16 --out parts/3',
   ]);
 }

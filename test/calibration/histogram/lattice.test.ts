@@ -59,15 +59,34 @@ describe('LatticeHistogram', () => {
     expect(occupied.map(([bin, count]) => [bin - 32768, count])).toEqual([
       [-32767, 1],
       [-1, 1],
-      [0, 3],
+      [0, 1],
       [1, 1],
       [32767, 1],
     ]);
+    // Zeros, of either sign, are counted apart.
+    expect(lattice.zeros).toBe(2);
     expect(lattice.bounds).toEqual({ lowest: -32767, highest: 32767, smallest: 0, nan: true });
     lattice.update(Float32Array.of(32768));
     expect(lattice.exponent).toBe(1);
     expect(lattice.counts[32768 + 16384]).toBe(1);
     expect(lattice.counts[32768 - 1]).toBe(1);
+  });
+
+  it('counts zeros where a histogram in one call does, whatever its edges round to', () => {
+    // 572 bins over (-0.7, 0.7): in float32 the middle edge is 5.96e-8, so 0 belongs below it.
+    const values = Float32Array.of(0.7, 0, 0, 0, -0.1);
+    const exact = new HistogramCalibration({ method: 'distribution', numBins: 572 });
+    exact.begin('x', scanBounds(values));
+    exact.update('x', values);
+    const lattice = new LatticeHistogram();
+    lattice.update(values.subarray(0, 2));
+    const rest = new LatticeHistogram();
+    rest.update(values.subarray(2));
+    lattice.merge(rest.copy());
+    const { counts } = lattice.collected({ numBins: 572, absolute: false });
+    expect(counts).toEqual(exact.range('x').histogram?.counts);
+    expect(counts[285]).toBe(3);
+    expect(lattice.zeros).toBe(3);
   });
 
   it('holds the smallest and the largest float32', () => {
