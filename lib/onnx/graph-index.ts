@@ -1,5 +1,5 @@
-import { tensorAttribute } from './attributes.js';
 import { capturedNames } from './captured-names.js';
+import { constantValue } from './constant-node.js';
 import type { GraphProto, NodeProto, TensorProto, ValueInfoProto } from './generated/onnx_pb.js';
 
 /** One reader of a tensor. */
@@ -63,14 +63,14 @@ export class GraphIndex {
 
   /**
    * The value of a tensor that never changes: an initialiser that is no graph input (a caller could
-   * feed another value for one that is), or the tensor of a Constant node.
+   * feed another value for one that is), or what a Constant node holds.
    */
   constant(name: string): TensorProto | undefined {
     const initializer = this.#initializers.get(name);
     if (initializer !== undefined) return this.#inputs.has(name) ? undefined : initializer;
     const node = this.#producers.get(name);
     return node !== undefined && node.opType === 'Constant' && isStandardDomain(node.domain)
-      ? tensorAttribute(node, 'value')
+      ? constantValue(node)
       : undefined;
   }
 

@@ -2,6 +2,7 @@ export * from './attributes.js';
 export { foldBatchNormalization } from './batch-normalization.js';
 export { capturedNames } from './captured-names.js';
 export { foldConstants, removeUnused } from './constant-folding.js';
+export { constantValue } from './constant-node.js';
 export { copyNode, editableCopy, shallowCopy } from './copy.js';
 export { byteLength, dataTypeName, elementCount, tensorDims } from './data-types.js';
 export { dropDefaultInputs } from './default-inputs.js';
@@ -38,5 +39,6 @@ export {
   tensorBytes,
 } from './tensors.js';
 export { topologicalSort } from './topological-sort.js';
-export { type DeclaredValue, declaredValue, rankOf } from './value-info.js';
+export { type DeclaredValue, declaredValue, rankOf, retyped } from './value-info.js';
+export { elementTypes } from './value-types.js';
 export { allTensors, type FoundTensor } from './walk.js';

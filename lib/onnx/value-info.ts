@@ -1,5 +1,12 @@
+import { shallowCopy } from './copy.js';
 import { dataTypeName } from './data-types.js';
-import type { GraphProto, ValueInfoProto } from './generated/onnx_pb.js';
+import {
+  type GraphProto,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from './generated/onnx_pb.js';
 import type { GraphIndex } from './graph-index.js';
 
 /** A model's input or output as its file declares it. */
@@ -27,6 +34,18 @@ export function declaredValue(info: ValueInfoProto): DeclaredValue {
     type: dataTypeName(value.value.elemType),
     ...(dims === undefined ? {} : { shape: dims }),
   };
+}
+
+/** The declaration of a tensor with another element type; others come back as they are. */
+export function retyped(info: ValueInfoProto, elemType: number): ValueInfoProto {
+  if (info.type?.value.case !== 'tensorType') return info;
+  const tensor = shallowCopy(TypeProto_TensorSchema, info.type.value.value);
+  tensor.elemType = elemType;
+  const type = shallowCopy(TypeProtoSchema, info.type);
+  type.value = { case: 'tensorType', value: tensor };
+  const copy = shallowCopy(ValueInfoProtoSchema, info);
+  copy.type = type;
+  return copy;
 }
 
 /** Operators whose result always has two dims. */

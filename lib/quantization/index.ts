@@ -1,3 +1,4 @@
+export * from './float16/index.js';
 export {
   QUANTIZATION_TARGETS,
   type QuantizationTarget,

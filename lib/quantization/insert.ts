@@ -27,6 +27,8 @@ interface Context {
   index: GraphIndex;
   ranges: RangeLookup;
   folder: string | undefined;
+  /** Whether scales are to be numbers that float16 holds, since they will become that. */
+  half: boolean;
 }
 
 /** Writes Q/DQ pairs and int8 weights into a graph, one pair a tensor. */
@@ -62,7 +64,9 @@ class Inserter {
     const { index, ranges } = this.#context;
     const amax = ranges.get(tensor)!;
     let scale = Math.fround(amax / 127);
-    if (type === DataType.FLOAT16) scale = Math.max(MIN_HALF, halfToFloat(floatToHalf(scale)));
+    if (type === DataType.FLOAT16 || this.#context.half) {
+      scale = Math.max(MIN_HALF, halfToFloat(floatToHalf(scale)));
+    }
     const scaleName = this.#initializer(`${tensor}_scale`, type, [], [scale]);
     const zeroName = this.#initializer(`${tensor}_zero_point`, DataType.INT8, [], [0]);
     const quantized = index.uniqueName(`${tensor}_QuantizeLinear_Output`);
@@ -83,7 +87,7 @@ class Inserter {
 
   /** The dequantized form of a node's weights; weights that several nodes share are made once. */
   weights(node: NodeProto, axis: number, inputScale: number): string {
-    const { index, folder } = this.#context;
+    const { index, folder, half } = this.#context;
     const name = node.input[1]!;
     const key = `${axis} ${name}`;
     const known = this.#weights.get(key);
@@ -93,7 +97,7 @@ class Inserter {
     const bias = index.constant(node.input[2] ?? '');
     const { data, scales } = quantizeWeights(readFloats(weight, folder), dims, {
       axis,
-      half: weight.dataType === DataType.FLOAT16,
+      half: half || weight.dataType === DataType.FLOAT16,
       ...(bias === undefined ? {} : { floor: biasFloor(readFloats(bias, folder), inputScale) }),
     });
     const inputs = [
@@ -135,12 +139,15 @@ class Inserter {
  * Inserts QuantizeLinear and DequantizeLinear as the candidates say: one shared pair a tensor, right
  * behind its producer, read by the candidates alone; int8 weights with a DequantizeLinear each.
  *
+ * @param half Whether the model becomes half precision afterwards.
  * @returns The tensors that got a pair.
  */
 export function insertQuantization(
   candidates: readonly Candidate[],
-  context: Context,
+  given: Omit<Context, 'half'>,
+  half = false,
 ): readonly QuantizedTensor[] {
+  const context = { ...given, half };
   const types = floatTypes(context.graph);
   const inserter = new Inserter(context);
   const separated = separateBiases(candidates, context);

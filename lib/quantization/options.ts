@@ -1,4 +1,6 @@
 import { expected, oneOf } from '../arguments.js';
+import { checkExclusions } from './exclusions.js';
+import { type Float16Options, type ResolvedFloat16, resolveFloat16 } from './float16/options.js';
 
 /** What will run the quantized model; each has its own rules for what is worth quantizing. */
 export const QUANTIZATION_TARGETS = ['tensorrt', 'tensorrt-rtx', 'onnxruntime'] as const;
@@ -26,39 +28,35 @@ export interface QuantizeOptions {
   missingRanges?: 'error' | 'float';
   /** Whether BatchNormalization is folded into the convolution before it. Default true. */
   foldBatchNormalization?: boolean;
+  /**
+   * Whether the rest of the model becomes half precision, as strongly typed runtimes (TensorRT 11,
+   * TensorRT-RTX) need it in the model; or how: see {@link Float16Options}. Default false.
+   */
+  fp16?: boolean | Omit<Float16Options, 'foldBatchNormalization'>;
 }
 
 /** Options with every default filled in. */
-export type ResolvedOptions = Required<QuantizeOptions>;
-
-function list(
-  option: string,
-  value: unknown,
-  what: string,
-  test: (item: unknown) => boolean,
-): void {
-  if (!Array.isArray(value)) throw expected(option, `an array of ${what}`, value);
-  for (const item of value) if (!test(item)) throw expected(option, what, item);
+export interface ResolvedOptions extends Required<Omit<QuantizeOptions, 'fp16'>> {
+  fp16: ResolvedFloat16 | undefined;
 }
 
 /** Checks the options and fills in defaults. */
 export function resolveOptions(options: QuantizeOptions): ResolvedOptions {
-  const exclude = options.exclude ?? [];
-  const excludeTypes = options.excludeTypes ?? [];
-  const isText = (item: unknown) => typeof item === 'string';
-  list(
-    'exclude',
-    exclude,
-    'names or regular expressions',
-    (item) => isText(item) || item instanceof RegExp,
-  );
-  list('excludeTypes', excludeTypes, 'operator names', isText);
   return {
     target: oneOf('target', options.target ?? 'tensorrt', QUANTIZATION_TARGETS),
-    exclude,
-    excludeTypes,
+    ...checkExclusions(options),
     lastGemm: options.lastGemm ?? false,
     missingRanges: oneOf('missingRanges', options.missingRanges ?? 'error', ['error', 'float']),
     foldBatchNormalization: options.foldBatchNormalization ?? true,
+    fp16: float16(options.fp16),
   };
+}
+
+function float16(value: QuantizeOptions['fp16']): ResolvedFloat16 | undefined {
+  if (value === undefined || value === false) return undefined;
+  if (value === true) return resolveFloat16({}, 'fp16.');
+  if (typeof value !== 'object' || value === null) {
+    throw expected('fp16', 'true, false or an object of options', value);
+  }
+  return resolveFloat16(value, 'fp16.');
 }

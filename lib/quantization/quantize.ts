@@ -1,3 +1,4 @@
+import { expected } from '../arguments.js';
 import { TensorRTError } from '../errors.js';
 import {
   TensorProto_DataType as DataType,
@@ -14,6 +15,8 @@ import {
 } from '../onnx/index.js';
 import { type Candidate, findCandidates } from './candidates.js';
 import { Exclusions } from './exclusions.js';
+import { alreadyHalf, convertToFloat16, halve, isHalfModel } from './float16/convert.js';
+import type { Float16Report } from './float16/report.js';
 import { insertQuantization } from './insert.js';
 import { type QuantizeOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { RangeLookup } from './ranges.js';
@@ -40,16 +43,17 @@ const OPSET = { float: 13, half: 19 };
  *
  * @param model The float model; it is not changed. A model that holds quantization operators already
  *   comes back as it is.
- * @param amax Largest absolute value of each tensor, by name, as a calibration table gives it.
+ * @param amax Largest absolute value of each tensor, by name, as a calibration table gives it;
+ *   `undefined` with `fp16`, when nothing is to become int8.
  * @param options See {@link QuantizeOptions}.
  * @throws TensorRTError `TABLE_MISMATCH` when the table names no tensor of the model,
  *   `TABLE_INCOMPLETE` (listing the tensors) when ranges are missing, `MODEL_UNSUPPORTED` when an old
  *   operator set cannot be raised, `MODEL_INVALID` when the graph has a cycle.
- * @throws RangeError when an exclusion fits no node.
+ * @throws TypeError or RangeError for a wrong option; an exclusion that fits no node is one.
  */
 export function quantizeModel(
   model: OnnxModel,
-  amax: ReadonlyMap<string, number>,
+  amax: ReadonlyMap<string, number> | undefined,
   options: QuantizeOptions = {},
 ): QuantizeResult {
   const resolved = resolveOptions(options);
@@ -67,10 +71,23 @@ export function quantizeModel(
     droppedInputs: 0,
     opset: { from, to: from },
   };
-  if (graphOf(model).node.some(({ opType }) => isQuantizationOperator(opType))) {
-    return { model, report: { ...base, alreadyQuantized: true } };
+  const { fp16 } = resolved;
+  const alreadyQuantized = graphOf(model).node.some(({ opType }) => isQuantizationOperator(opType));
+  if (amax === undefined && fp16 === undefined) {
+    throw expected('amax', 'a Map of ranges (only fp16 needs none)', amax);
+  }
+  if (amax === undefined || alreadyQuantized) {
+    if (fp16 === undefined) return { model, report: { ...base, alreadyQuantized } };
+    const { foldBatchNormalization: fold } = resolved;
+    const half = convertToFloat16(model, { ...fp16, foldBatchNormalization: fold });
+    const opset = { from, to: opsetVersion(half.model.proto) };
+    return {
+      model: half.model,
+      report: { ...base, alreadyQuantized, opset, float16: half.report },
+    };
   }
   const exclusions = new Exclusions(graphOf(model), resolved);
+  const floats = fp16 && new Exclusions(graphOf(model), fp16, 'fp16.');
   const copy = editableCopy(model);
   const droppedInputs = dropDefaultInputs(copy);
   const foldedConstants = foldConstants(copy);
@@ -79,13 +96,18 @@ export function quantizeModel(
     : 0;
   const graph = graphOf(copy);
   const half = graph.initializer.some(({ dataType }) => dataType === DataType.FLOAT16);
-  raiseOpset(copy, half ? OPSET.half : OPSET.float);
+  raiseOpset(copy, half || fp16 !== undefined ? OPSET.half : OPSET.float);
   const index = new GraphIndex(graph);
   const ranges = new RangeLookup(amax, graph, index);
   const { list, missing } = findCandidates(graph, index, ranges, resolved, exclusions);
   if (missing.length > 0) checkTable(copy, amax, index, missing, resolved);
   const untouched = countUntouched(copy, list);
-  const tensors = insertQuantization(list, { graph, index, ranges, folder: model.folder });
+  const context = { graph, index, ranges, folder: model.folder };
+  const tensors = insertQuantization(list, context, fp16 !== undefined);
+  let float16: Float16Report | undefined;
+  if (fp16 !== undefined) {
+    float16 = isHalfModel(graphOf(model)) ? alreadyHalf() : halve(copy, floats!, fp16);
+  }
   const to = opsetVersion(copy.proto);
   return {
     model: copy,
@@ -99,6 +121,7 @@ export function quantizeModel(
       foldedBatchNormalization,
       droppedInputs,
       opset: { from, to },
+      ...(float16 === undefined ? {} : { float16 }),
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { Float16Report } from './float16/report.js';
 import type { QuantizationTarget } from './options.js';
 
 /** Why a node is quantized or not. The codes are stable; the sentences are for people. */
@@ -73,4 +74,6 @@ export interface QuantizationReport {
   droppedInputs: number;
   /** Version of ONNX's operator set before and after. */
   opset: { from: number; to: number };
+  /** What became float16 of the rest; only with `fp16`. */
+  float16?: Float16Report;
 }

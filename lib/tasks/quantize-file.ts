@@ -10,12 +10,12 @@ import {
   quantizeModel,
 } from '../quantization/index.js';
 import { checkWritable } from './output.js';
-import { recipeFile } from './recipe.js';
+import { recipeFile, taskRecipe } from './recipe.js';
 
 /** Options of {@link quantizeFile}. */
 export interface QuantizeFileOptions extends QuantizeOptions {
-  /** Calibration folder or table file, or a table in memory. */
-  calibration: string | CalibrationTable;
+  /** Calibration folder or table file, or a table in memory; with `fp16` it may be absent. */
+  calibration?: string | CalibrationTable;
   /** Path of the quantized model. */
   out: string;
   /** Stops before anything is written. */
@@ -26,7 +26,7 @@ export interface QuantizeFileOptions extends QuantizeOptions {
 export interface QuantizeFileResult {
   /** The quantized model. */
   model: string;
-  /** Files that were written: the model, and its recipe when the table knows one. */
+  /** Files that were written: the model, and its recipe when the table, or the model, has one. */
   files: string[];
   /** What was quantized, what was not, and why. */
   report: QuantizationReport;
@@ -34,12 +34,23 @@ export interface QuantizeFileResult {
   warnings: string[];
 }
 
+/** The recipe of the calibration; without a table the one that lies beside the model. */
+async function recipeFor(table: CalibrationTable | undefined, path: string) {
+  if (table === undefined) {
+    const { recipe, file } = await taskRecipe({}, [path]);
+    return file === undefined ? undefined : recipe;
+  }
+  const { recipe } = table.meta ?? {};
+  return recipe === undefined ? undefined : resolveRecipe(recipe as RecipeInput);
+}
+
 /** The largest model that is written together with its recipe, in bytes; above, weights go outside. */
 const ONE_FILE_BYTES = 2 ** 30;
 
 /**
  * Writes the INT8 form of an ONNX model, with QuantizeLinear and DequantizeLinear, from a calibration
- * table. The recipe of the calibration goes into `<out>.recipe.json`, where `classify` and `evaluate`
+ * table; with `fp16` the rest in half precision, and without a table just that. The recipe of the
+ * calibration goes into `<out>.recipe.json`, where `classify` and `evaluate`
  * find it.
  *
  * @param model Path of an ONNX model, or of a folder that holds one.
@@ -56,16 +67,15 @@ export async function quantizeFile(
   await checkWritable(dirname(out));
   const path = await findModel(model);
   const table = typeof calibration === 'string' ? await readTable(calibration) : calibration;
-  const warnings = [...table.warnings];
+  const warnings = [...(table?.warnings ?? [])];
   const loaded = await loadModel(path);
-  const unknown = checkModel(table, { sha256: loaded.sha256, file: basename(path) });
-  if (unknown !== undefined) warnings.push(unknown);
+  if (table !== undefined) {
+    const unknown = checkModel(table, { sha256: loaded.sha256, file: basename(path) });
+    if (unknown !== undefined) warnings.push(unknown);
+  }
   signal?.throwIfAborted();
-  const { model: quantized, report } = quantizeModel(loaded, table.amaxes(), rest);
-  const recipe =
-    table.meta?.recipe === undefined
-      ? undefined
-      : await resolveRecipe(table.meta.recipe as RecipeInput);
+  const { model: quantized, report } = quantizeModel(loaded, table?.amaxes(), rest);
+  const recipe = await recipeFor(table, path);
   signal?.throwIfAborted();
   const files = [out];
   const recipeText = recipe === undefined ? undefined : `${JSON.stringify(recipe, null, 2)}\n`;

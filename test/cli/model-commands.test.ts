@@ -1,4 +1,4 @@
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTable } from '../../lib/calibration/index.js';
@@ -135,6 +135,38 @@ describe('quantize', () => {
     const again = await cli(['quantize', out, '--calibration', at('c'), '--out', at('again.onnx')]);
     expect(again.status).toBe(1);
     expect(again.stderr).toContain('TABLE_MISMATCH');
+  });
+
+  it('makes the rest half precision, or all of it without a table', async () => {
+    const { document } = await cliJson([
+      ...['quantize', model, '--calibration', at('c'), '--target', 'tensorrt-rtx', '--fp16'],
+      ...['--fp16-exclude-types', 'Gemm', '--out', at('m.mixed.onnx')],
+    ]);
+    expect(document.report.counts.Conv).toEqual({ quantized: 7, float: 0 });
+    expect(document.report.opset).toEqual({ from: 17, to: 19 });
+    expect(document.report.float16.kept).toMatchObject([{ opType: 'Gemm', reason: 'EXCLUDED' }]);
+    await copyFile(model, at('m.copy.onnx'));
+    await copyFile(at('plain.json'), at('m.copy.onnx.recipe.json'));
+    const { status, stdout } = await cli([
+      ...['quantize', at('m.copy.onnx'), '--fp16', '--fp16-exclude', '/fc/Gemm'],
+      ...['--fp16-exclude-pattern', 'layer1', '--out', at('m.half.onnx')],
+    ]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(
+      /^12 nodes and 8 weights in float16, 8 nodes in float32; inputs and outputs float32; 4 Casts inserted\n\nLeft in float32\n {2}Left out by an option\.\n/,
+    );
+    // The recipe beside the model goes with it.
+    expect(stdout).toContain(
+      `Written:\n  ${at('m.half.onnx')}\n  ${at('m.half.onnx')}.recipe.json`,
+    );
+    const io = await cliJson([
+      ...['quantize', at('m.half.onnx'), '--fp16', '--fp16-io', '--out', at('again.onnx')],
+    ]);
+    expect(io.document.report.float16).toMatchObject({ io: 'float16', alreadyHalf: false });
+    const int8 = await cli(['quantize', at('m.mixed.onnx'), '--fp16', '--out', at('same.onnx')]);
+    expect(int8.stdout).toMatch(
+      /^The model is quantized already; its int8 part was left as it is\./,
+    );
   });
 
   it('leaves out nodes by name, pattern and operator', async () => {

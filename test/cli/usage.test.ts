@@ -77,7 +77,15 @@ describe('wrong usage', () => {
     [['doctor', '--xyzzy'], 'Unknown option --xyzzy\n'],
     [['doctor', 'extra'], 'Too many arguments for tensorrt-node doctor'],
     [['inspect'], 'Missing argument FILE'],
-    [['quantize', 'm.onnx', '--out', 'x'], 'Missing option --calibration <dir|file>'],
+    [['quantize', 'm.onnx', '--out', 'x'], 'Missing option --calibration <dir|file>, or --fp16'],
+    [
+      ['quantize', 'm.onnx', '--fp16', '--exclude-types', 'Gemm', '--out', 'x'],
+      '--exclude-types chooses what stays out of int8; it needs --calibration',
+    ],
+    [
+      ['quantize', 'm.onnx', '--calibration', 'c', '--fp16-io', '--out', 'x'],
+      '--fp16-io needs --fp16',
+    ],
     [['calibrate', 'm.onnx', '--images', 'x'], 'Missing option --out <dir>'],
     [['build', 'm.onnx'], 'Missing option --save-engine <file>'],
     [['build', '--saveEngine=x'], 'Missing argument MODEL'],

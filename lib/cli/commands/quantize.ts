@@ -1,5 +1,9 @@
 import { Command } from 'commander';
-import { QUANTIZATION_TARGETS, type QuantizationTarget } from '../../quantization/index.js';
+import {
+  QUANTIZATION_TARGETS,
+  type QuantizationTarget,
+  type QuantizeOptions,
+} from '../../quantization/index.js';
 import { quantizationText } from '../../report/index.js';
 import { quantizeFile } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
@@ -11,7 +15,7 @@ import { modelOf, modelOption, writtenText } from './shared.js';
 
 interface Flags {
   model?: string;
-  calibration: string;
+  calibration?: string;
   out: string;
   target: QuantizationTarget;
   exclude?: string[];
@@ -20,29 +24,74 @@ interface Flags {
   lastGemm?: boolean;
   missingRanges: 'error' | 'float';
   foldBatchNorm: boolean;
+  fp16?: boolean;
+  fp16Io?: boolean;
+  fp16Exclude?: string[];
+  fp16ExcludePattern?: RegExp[];
+  fp16ExcludeTypes?: string[];
 }
 
-function pattern(text: string, before: RegExp[] | undefined): RegExp[] {
-  try {
-    return [...(before ?? []), new RegExp(text)];
-  } catch (error) {
+function pattern(flag: string) {
+  return (text: string, before: RegExp[] | undefined): RegExp[] => {
+    try {
+      return [...(before ?? []), new RegExp(text)];
+    } catch (error) {
+      throw new UsageError(
+        `Expected a regular expression for ${flag} but received ${JSON.stringify(text)}`,
+        (error as Error).message,
+      );
+    }
+  };
+}
+
+/** Flags that mean nothing without a table, and nothing without --fp16. */
+const INT8_FLAGS = ['exclude', 'excludePattern', 'excludeTypes', 'lastGemm'] as const;
+const FP16_FLAGS = ['fp16Io', 'fp16Exclude', 'fp16ExcludePattern', 'fp16ExcludeTypes'] as const;
+
+/** The flag that commander keeps under that name. */
+function flagOf(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+function checkFlags(flags: Flags): void {
+  if (flags.calibration === undefined && !flags.fp16) {
+    throw new UsageError('Missing option --calibration <dir|file>, or --fp16');
+  }
+  const lonely =
+    flags.calibration === undefined
+      ? INT8_FLAGS.find((name) => flags[name] !== undefined)
+      : undefined;
+  if (lonely !== undefined) {
     throw new UsageError(
-      `Expected a regular expression for --exclude-pattern but received ${JSON.stringify(text)}`,
-      (error as Error).message,
+      `${flagOf(lonely)} chooses what stays out of int8; it needs --calibration`,
     );
   }
+  const useless = flags.fp16 ? undefined : FP16_FLAGS.find((name) => flags[name] !== undefined);
+  if (useless !== undefined) throw new UsageError(`${flagOf(useless)} needs --fp16`);
+}
+
+/** The float16 flags as the library takes them. */
+function float16Of(flags: Flags): NonNullable<QuantizeOptions['fp16']> {
+  if (!flags.fp16) return false;
+  return {
+    keepIo: !flags.fp16Io,
+    exclude: [...(flags.fp16Exclude ?? []), ...(flags.fp16ExcludePattern ?? [])],
+    excludeTypes: flags.fp16ExcludeTypes ?? [],
+  };
 }
 
 async function quantizeAction(context: Context, flags: Flags, argument?: string): Promise<void> {
   const { signal } = context;
+  checkFlags(flags);
   const exclude = [...(flags.exclude ?? []), ...(flags.excludePattern ?? [])];
   const result = await quantizeFile(modelOf(argument, flags), {
-    calibration: flags.calibration,
     out: flags.out,
+    fp16: float16Of(flags),
     target: flags.target,
     missingRanges: flags.missingRanges,
     foldBatchNormalization: flags.foldBatchNorm,
     signal,
+    ...(flags.calibration === undefined ? {} : { calibration: flags.calibration }),
     ...(exclude.length === 0 ? {} : { exclude }),
     ...(flags.excludeTypes === undefined ? {} : { excludeTypes: flags.excludeTypes }),
     ...(flags.lastGemm === undefined ? {} : { lastGemm: flags.lastGemm }),
@@ -53,17 +102,22 @@ async function quantizeAction(context: Context, flags: Flags, argument?: string)
   context.result({ files: result.files, report: result.report });
 }
 
-/** `quantize MODEL --calibration DIR|FILE --out FILE`. */
+/** `quantize MODEL --calibration DIR|FILE [--fp16] --out FILE`. */
 export function quantizeCommand(io: CliIo): Command {
   const command = modelOption(new Command('quantize'))
-    .summary('write the INT8 (Q/DQ) form of a model from a table')
+    .summary('write the INT8 (Q/DQ) or half-precision form of a model')
     .description(
       'Write the INT8 form of a model: QuantizeLinear and DequantizeLinear where the target runs ' +
         'int8, from a calibration table. This is INT8 for TensorRT 10 and 11, TensorRT-RTX and ONNX ' +
-        'Runtime. The recipe of the calibration is kept beside the model.',
+        'Runtime. The recipe of the calibration is kept beside the model. --fp16 makes the rest ' +
+        'half precision, which TensorRT 11 and TensorRT-RTX take from the model alone; without ' +
+        '--calibration it is all that is done.',
     )
     .argument('[model]', 'ONNX model, or a folder that holds one');
-  required(command, '--calibration <dir|file>', 'calibration folder, or a table of any format');
+  command.option(
+    '--calibration <dir|file>',
+    'calibration folder, or a table of any format (required without --fp16)',
+  );
   required(command, '--out <file>', 'path of the quantized model')
     .option(
       '--target <name>',
@@ -79,7 +133,7 @@ export function quantizeCommand(io: CliIo): Command {
     .option(
       '--exclude-pattern <regex>',
       'nodes to leave float, by regular expression; may be repeated',
-      pattern,
+      pattern('--exclude-pattern'),
     )
     .option(
       '--exclude-types <operators>',
@@ -94,10 +148,29 @@ export function quantizeCommand(io: CliIo): Command {
       'error',
     )
     .option('--no-fold-batch-norm', 'leave BatchNormalization as it is')
+    .option('--fp16', 'make what is not int8 half precision')
+    .option('--fp16-io', 'inputs and outputs half precision, too (default: they stay float32)')
+    .option(
+      '--fp16-exclude <names>',
+      'nodes to leave float32, by name, comma-separated; may be repeated',
+      listValue('--fp16-exclude', 'names of nodes', (item) => item),
+    )
+    .option(
+      '--fp16-exclude-pattern <regex>',
+      'nodes to leave float32, by regular expression; may be repeated',
+      pattern('--fp16-exclude-pattern'),
+    )
+    .option(
+      '--fp16-exclude-types <operators>',
+      'operators to leave float32, such as Softmax',
+      listValue('--fp16-exclude-types', 'names of operators', (item) => item),
+    )
     .action(action<[string | undefined], Flags>(io, quantizeAction));
   return examples(command, [
     'quantize model.onnx --calibration calibration --out model.int8.onnx',
     'quantize model.onnx --calibration calibration.json --target tensorrt-rtx --out rtx.onnx',
+    'quantize model.onnx --calibration calibration --target tensorrt-rtx --fp16 --out rtx.onnx',
+    'quantize model.onnx --fp16 --out model.fp16.onnx',
     'quantize model.onnx --calibration calibration --exclude-types Gemm --out model.int8.onnx',
   ]);
 }
