@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, type OutputConfiguration } from 'commander';
 import { buildCommand } from './commands/build.js';
+import { cacheCommand } from './commands/cache.js';
 import { calibrateCommand } from './commands/calibrate.js';
 import { classifyCommand } from './commands/classify.js';
 import { convertCommand } from './commands/convert.js';
@@ -28,6 +29,7 @@ const COMMANDS = [
   classifyCommand,
   evaluateCommand,
   inspectCommand,
+  cacheCommand,
   preprocessCommand,
   convertCommand,
   datasetCommand,

@@ -81,3 +81,24 @@ export function listValue<T>(
     return [...(before ?? []), ...items];
   };
 }
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** A length of time such as `30d` or `12h`, in milliseconds. */
+export function ageValue(flag: string): ValueParser<number> {
+  return (text) => {
+    const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text) ?? [];
+    const seconds = SECONDS[unit];
+    if (seconds === undefined) throw wrongValue(flag, 'a length of time such as 30d or 12h', text);
+    return Number(number) * seconds * 1000;
+  };
+}
+
+/** A size such as `4G`, `500M` or `0`, in bytes; units are powers of 1024. */
+export function sizeValue(flag: string): ValueParser<number> {
+  return (text) => {
+    const match = /^(\d+(?:\.\d+)?)([KMGT])?(?:i?B)?$/i.exec(text);
+    if (match === null) throw wrongValue(flag, 'a size such as 4G or 500M', text);
+    return Math.floor(Number(match[1]) * 1024 ** ' KMGT'.indexOf((match[2] ?? ' ').toUpperCase()));
+  };
+}

@@ -18,7 +18,12 @@ import {
   type TensorDescription,
   type UsableLibrary,
 } from '../runtime/index.js';
-import { type BuildOutput, buildThroughCache, type CacheReport } from './cache/cached-build.js';
+import {
+  type BuildOutput,
+  buildThroughCache,
+  type CachedBuild,
+  type CacheReport,
+} from './cache/cached-build.js';
 import { type BuildWarning, failureOf, warningsOf } from './failures.js';
 import { type EngineLayer, parseLayerReport } from './layers.js';
 import { runNativeCall } from './native-call.js';
@@ -132,24 +137,14 @@ async function prepare(
 }
 
 /**
- * Builds a TensorRT engine from an ONNX model, on a thread of its own: the event loop stays free.
+ * A build that is ready to run, with all that decides its plan; nothing is built yet.
  *
- * Without a GPU, TensorRT-RTX builds for the compute capabilities given. Precision is the model's own:
- * Q/DQ operators make int8, float16 weights make float16.
- *
- * @param model Path of an .onnx file, or its bytes.
- * @param options See {@link BuildOptions}.
- * @throws TypeError or RangeError for a wrong option; TensorRTError `MODEL_NOT_FOUND`,
- *   `MODEL_INVALID`, `MODEL_EXTERNAL_DATA`, `MODEL_TOO_LARGE`, `MODEL_UNSUPPORTED` for the model;
- *   `PROFILE_INVALID` for a profile that does not fit it; `TARGET_UNSUPPORTED` for a compute
- *   capability that the library refuses; `DEVICE_NOT_FOUND` when a GPU is needed and there is none;
- *   `LIBRARY_NOT_FOUND`, `LIBRARY_INCOMPATIBLE`, `MODULE_MISSING`; `BUILD_FAILED` with the library's
- *   words for all else; `signal.reason` when aborted.
+ * @throws As {@link buildEngine}, for options, model and library.
  */
-export async function buildEngine(
+export async function prepareBuild(
   model: string | Uint8Array,
-  options: BuildOptions = {},
-): Promise<BuildResult> {
+  options: BuildOptions,
+): Promise<CachedBuild> {
   const checked = nativeOptions(options);
   const preferred: Family[] | undefined =
     options.computeCapabilities === undefined ? undefined : ['tensorrt_rtx'];
@@ -179,7 +174,7 @@ export async function buildEngine(
       created: new Date().toISOString(),
     };
   };
-  return buildThroughCache({
+  return {
     cache: options.cache,
     recipe: options.recipe,
     model: loaded,
@@ -189,7 +184,30 @@ export async function buildEngine(
     ...(typeof model === 'string' ? { modelPath: model } : {}),
     call: options,
     build,
-  });
+  };
+}
+
+/**
+ * Builds a TensorRT engine from an ONNX model, on a thread of its own: the event loop stays free.
+ *
+ * Without a GPU, TensorRT-RTX builds for the compute capabilities given. Precision is the model's own:
+ * Q/DQ operators make int8, float16 weights make float16.
+ * The plan of an equal build comes from the engine cache, see `cache` in {@link BuildOptions}.
+ *
+ * @param model Path of an .onnx file, or its bytes.
+ * @param options See {@link BuildOptions}.
+ * @throws TypeError or RangeError for a wrong option; TensorRTError `MODEL_NOT_FOUND`,
+ *   `MODEL_INVALID`, `MODEL_EXTERNAL_DATA`, `MODEL_TOO_LARGE`, `MODEL_UNSUPPORTED` for the model;
+ *   `PROFILE_INVALID` for a profile that does not fit it; `TARGET_UNSUPPORTED` for a compute
+ *   capability that the library refuses; `DEVICE_NOT_FOUND` when a GPU is needed and there is none;
+ *   `LIBRARY_NOT_FOUND`, `LIBRARY_INCOMPATIBLE`, `MODULE_MISSING`; `BUILD_FAILED` with the library's
+ *   words for all else; `signal.reason` when aborted.
+ */
+export async function buildEngine(
+  model: string | Uint8Array,
+  options: BuildOptions = {},
+): Promise<BuildResult> {
+  return buildThroughCache(await prepareBuild(model, options));
 }
 
 /**

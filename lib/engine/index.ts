@@ -1,7 +1,22 @@
 export { type BuildResult, buildEngine, describeNetwork, type ParsedNetwork } from './build.js';
 export type { CacheReport } from './cache/cached-build.js';
-export { defaultCacheFolder } from './cache/folder.js';
+export {
+  type CacheDifference,
+  keyDifferences,
+  optionName,
+  valueText,
+} from './cache/differences.js';
+export type { CacheEntry } from './cache/entries.js';
+export { type CacheExplanation, explainCache, type NearEntry } from './cache/explain.js';
+export { cacheFolderOf, defaultCacheFolder } from './cache/folder.js';
 export type { CacheKeyParts } from './cache/key.js';
+export {
+  type ListCacheOptions,
+  listCache,
+  type PruneCacheOptions,
+  type PruneCacheResult,
+  pruneCache,
+} from './cache/prune.js';
 export type { BuildWarning } from './failures.js';
 export {
   type EngineInspection,

@@ -1,3 +1,4 @@
+export { cacheExplanationText, cacheText } from './cache.js';
 export { doctorText } from './doctor.js';
 export { evaluationText } from './evaluation.js';
 export { engineText, modelText, tableText } from './inspection.js';

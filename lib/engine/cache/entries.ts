@@ -16,7 +16,7 @@ export interface CacheEntry {
   /** When it was last built or used, in milliseconds since 1970. */
   lastUsed: number;
   /** What is known of it; absent when its manifest is missing or malformed: it is not used then. */
-  manifest?: EngineManifest;
+  manifest?: Omit<EngineManifest, 'result'>;
 }
 
 const PLAN_NAME = /^([0-9a-f]{64})\.engine$/;
@@ -108,8 +108,12 @@ async function readEntry(folder: string, key: string): Promise<CacheEntry | unde
     planPath,
     bytes: plan.size + (info?.size ?? 0),
     lastUsed: Math.round(plan.mtimeMs),
-    ...(manifest?.key === key ? { manifest } : {}),
+    ...(manifest?.key === key ? { manifest: withoutResult(manifest) } : {}),
   };
+}
+
+function withoutResult({ result: _, ...manifest }: EngineManifest): Omit<EngineManifest, 'result'> {
+  return manifest;
 }
 
 /**

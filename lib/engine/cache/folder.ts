@@ -40,14 +40,6 @@ export function cacheFolderOf(
   return cache === undefined && off ? undefined : defaultCacheFolder(env);
 }
 
-/** Whether a folder can serve as a cache. */
-export interface FolderState {
-  /** Why it cannot. */
-  problem?: string;
-  /** What the user should know about it nevertheless. */
-  warning?: string;
-}
-
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;
 
@@ -66,13 +58,22 @@ async function makePrivate(folder: string): Promise<void> {
   }
 }
 
+/** Whether a folder can serve as a cache. */
+export interface FolderState {
+  /** Why it cannot. */
+  problem?: string;
+  /** What the user should know about it nevertheless. */
+  warning?: string;
+  /** Whether it is not there. */
+  missing?: boolean;
+}
+
 /**
- * Looks at the folder of a cache, and makes it, private, when it is not there. A plan is code: where
- * everybody may write, no plan is taken from.
+ * Looks at the folder of a cache. A plan is code: where everybody may write, no plan is taken from.
  *
  * @param folder Absolute path.
  */
-export async function openCacheFolder(folder: string): Promise<FolderState> {
+export async function examineCacheFolder(folder: string): Promise<FolderState> {
   try {
     const info = await stat(folder);
     if (!info.isDirectory()) return { problem: `${folder} is not a folder` };
@@ -82,20 +83,25 @@ export async function openCacheFolder(folder: string): Promise<FolderState> {
         problem: `everybody may write to ${folder}, and a plan is code (chmod 700 makes it private)`,
       };
     }
-    const owner = process.getuid?.();
-    if (info.uid !== owner && info.uid !== 0) {
+    if (info.uid !== process.getuid?.() && info.uid !== 0) {
       return { warning: `The engine cache ${folder} belongs to another user, and a plan is code` };
     }
-    return (info.mode & GROUP_WRITES) === 0
-      ? {}
-      : {
-          warning: `A group may write to the engine cache ${folder}, and a plan is code; chmod 700 makes it private`,
-        };
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') {
-      return { problem: `${folder} cannot be read: ${messageOf(error)}` };
+    if ((info.mode & GROUP_WRITES) !== 0) {
+      return {
+        warning: `A group may write to the engine cache ${folder}, and a plan is code; chmod 700 makes it private`,
+      };
     }
+    return {};
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return { missing: true };
+    return { problem: `${folder} cannot be read: ${messageOf(error)}` };
   }
+}
+
+/** {@link examineCacheFolder}; makes the folder, private, when it is not there. */
+export async function openCacheFolder(folder: string): Promise<FolderState> {
+  const state = await examineCacheFolder(folder);
+  if (state.missing !== true) return state;
   try {
     await makePrivate(folder);
     return {};

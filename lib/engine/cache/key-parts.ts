@@ -25,7 +25,6 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'parserLibrary',
   'modelPath',
   'modelBytes',
-  'calibrator',
 ]);
 
 /**
@@ -44,7 +43,8 @@ export async function keyPartsOf(source: KeySource, signal?: AbortSignal): Promi
       'Give the calibrator an id that names its data: equal for equal images, recipe and order.',
     );
   }
-  const options = keyOptions(native, LEFT_OUT);
+  const leftOut = calibrator === undefined ? LEFT_OUT : new Set([...LEFT_OUT, 'calibrator']);
+  const options = keyOptions(native, leftOut);
   const externalData = await externalDataDigest(allTensors(model.proto), model.folder, signal);
   const device =
     native.computeCapabilities === undefined
