@@ -83,6 +83,7 @@ export function jsonText(value: unknown): string {
     value,
     (_key, item: unknown) => {
       if (typeof item === 'bigint') return item.toString();
+      if (item instanceof Float64Array) return Array.from(item);
       if (typeof item === 'number' && !Number.isFinite(item)) return String(item);
       return item;
     },

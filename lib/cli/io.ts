@@ -34,3 +34,15 @@ export class Interrupted extends Error {
 export class OutputClosed extends Error {
   override readonly name = 'OutputClosed';
 }
+
+/** A command that did its work, and whose result is to show in the exit status. */
+export class ExitStatus extends Error {
+  override readonly name = 'ExitStatus';
+  /** The exit status. */
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`Exit status ${status}`);
+    this.status = status;
+  }
+}

@@ -6,12 +6,14 @@ import { calibrateCommand } from './commands/calibrate.js';
 import { classifyCommand } from './commands/classify.js';
 import { convertCommand } from './commands/convert.js';
 import { datasetCommand } from './commands/dataset.js';
+import { diffCommand } from './commands/diff.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evaluateCommand } from './commands/evaluate.js';
 import { inspectCommand } from './commands/inspect.js';
 import { mergeCommand } from './commands/merge.js';
 import { preprocessCommand } from './commands/preprocess.js';
 import { quantizeCommand } from './commands/quantize.js';
+import { repairCommand } from './commands/repair.js';
 import type { CliIo } from './io.js';
 import { examples } from './options.js';
 
@@ -32,6 +34,8 @@ const COMMANDS = [
   cacheCommand,
   preprocessCommand,
   convertCommand,
+  repairCommand,
+  diffCommand,
   datasetCommand,
   doctorCommand,
 ];

@@ -1,7 +1,7 @@
 import { type Command, CommanderError } from 'commander';
 import { jsonText } from './context.js';
 import { endedEarly, failureOf, writeFailure } from './failure.js';
-import type { CliIo } from './io.js';
+import { type CliIo, ExitStatus } from './io.js';
 import { createProgram } from './program.js';
 import {
   checkHelpTopic,
@@ -68,6 +68,7 @@ export async function run(argv: readonly string[], io: CliIo): Promise<number> {
     await program.parseAsync(normalized, { from: 'user' });
     return 0;
   } catch (error) {
+    if (error instanceof ExitStatus) return error.status;
     if (endedEarly(error)) {
       if (json && shown !== '') {
         const version = (error as CommanderError).code === 'commander.version';

@@ -1,6 +1,7 @@
-import type { CalibrationMeta, TableInspection } from '../calibration/index.js';
+import type { CalibrationMeta, TableInspection, TensorInspection } from '../calibration/index.js';
 import type { EngineInspection } from '../engine/index.js';
 import type { ModelDescription } from '../onnx/index.js';
+import { sparkline } from './tables.js';
 import { textTable } from './text-table.js';
 import { formatBytes, formatCount, formatNumber } from './units.js';
 
@@ -46,6 +47,11 @@ function provenance(meta: CalibrationMeta | undefined): string[][] {
   if (meta === undefined) return [];
   const rows: string[][] = [];
   const { model, sample, versions, created } = meta;
+  const options = Object.entries(meta.method?.options ?? {});
+  if (options.length > 0) {
+    rows.push(['Options', options.map(([name, value]) => `${name} ${value}`).join(', ')]);
+  }
+  if (meta.shard !== undefined) rows.push(['Shard', `${meta.shard.index}/${meta.shard.count}`]);
   if (model !== undefined) {
     rows.push(['Made for', `${model.file ?? 'a model'}, SHA-256 ${model.sha256}`]);
   }
@@ -62,6 +68,12 @@ function provenance(meta: CalibrationMeta | undefined): string[][] {
   return rows;
 }
 
+function histogramCells(histogram: TensorInspection['histogram']): string[] {
+  if (histogram === undefined) return ['', '', ''];
+  const { lowest, highest, counts } = histogram;
+  return [formatNumber(lowest, 4), `│${sparkline(counts)}│`, formatNumber(highest, 4)];
+}
+
 /** What `inspect` prints of a calibration table. */
 export function tableText(
   path: string,
@@ -76,17 +88,26 @@ export function tableText(
     ['Tensors', String(table.tensors.length)],
     ...provenance(meta),
   ]);
-  const rows = table.tensors.map(({ name, lowest, highest, amax, boundsKnown, findings }) => [
-    name === '' ? '""' : name,
-    boundsKnown ? formatNumber(lowest, 6) : '',
-    boundsKnown ? formatNumber(highest, 6) : '',
-    formatNumber(amax, 6),
-    findings.join(', '),
-  ]);
+  const drawn = table.tensors.some(({ histogram }) => histogram !== undefined);
+  const rows = table.tensors.map((tensor) => {
+    const { name, lowest, highest, amax, boundsKnown, histogram, findings } = tensor;
+    return [
+      name === '' ? '""' : name,
+      boundsKnown ? formatNumber(lowest, 6) : '',
+      boundsKnown ? formatNumber(highest, 6) : '',
+      formatNumber(amax, 6),
+      ...(drawn ? histogramCells(histogram) : []),
+      findings.join(', '),
+    ];
+  });
   const ranges = textTable(
     rows,
-    ['left', 'right', 'right', 'right'],
-    ['Tensor', 'Lowest', 'Highest', 'amax', 'Suspicious'],
+    ['left', 'right', 'right', 'right', ...(drawn ? (['right', 'left', 'right'] as const) : [])],
+    [
+      ...['Tensor', 'Lowest', 'Highest', 'amax'],
+      ...(drawn ? ['from', 'log histogram', 'to'] : []),
+      'Suspicious',
+    ],
   );
   return `${head}\n\n${ranges}`;
 }

@@ -11,6 +11,8 @@ const COMMANDS = [
   'classify',
   'evaluate',
   'merge',
+  'repair',
+  'diff',
   'inspect',
   'preprocess',
   'convert',

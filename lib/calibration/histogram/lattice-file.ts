@@ -1,10 +1,11 @@
 import { messageOf, TensorRTError } from '../../errors.js';
 import { invalid } from '../tables/text.js';
+import { TABLE_FILES } from '../tables/write.js';
 import { LATTICE_HALF, LatticeHistogram } from './lattice.js';
 import { LatticeCalibration } from './lattice-calibration.js';
 
 /** Name of the file that holds the histograms of a part of a calibration. */
-export const LATTICE_FILE = 'calibration.histograms';
+export const LATTICE_FILE: string = TABLE_FILES.histograms;
 
 const MAGIC = 'TRTNHST2';
 

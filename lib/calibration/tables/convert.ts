@@ -2,7 +2,7 @@ import { oneOf } from '../../arguments.js';
 import type { CalibrationTable } from '../ranges.js';
 import { inspectTable } from './inspect.js';
 import { listNames } from './names.js';
-import type { NativeCacheOptions } from './native.js';
+import { type NativeCacheOptions, nativeHeader } from './native.js';
 import { readTable } from './read.js';
 import { type WriteTablesOptions, writeNativeCache, writeTables } from './write.js';
 
@@ -20,6 +20,8 @@ export interface ConvertResult {
   table: CalibrationTable;
   /** The files that were written. */
   files: string[];
+  /** First line of TensorRT's cache, when that is what was written. */
+  header?: string;
   /** What the conversion could not carry over, and the table's own warnings. */
   warnings: string[];
 }
@@ -40,11 +42,12 @@ export async function convertTable(
 ): Promise<ConvertResult> {
   const to = oneOf('to', options.to ?? 'onnxruntime', ['onnxruntime', 'tensorrt']);
   const table = await readTable(input);
-  const files =
-    to === 'tensorrt'
-      ? await writeNativeCache(table, folder, options)
-      : await writeTables(table, folder, options);
-  return { table, files, warnings: [...table.warnings, ...losses(table, to)] };
+  const warnings = [...table.warnings, ...losses(table, to)];
+  if (to === 'onnxruntime') {
+    return { table, files: await writeTables(table, folder, options), warnings };
+  }
+  const files = await writeNativeCache(table, folder, options);
+  return { table, files, header: nativeHeader(table, options), warnings };
 }
 
 function losses(table: CalibrationTable, to: 'onnxruntime' | 'tensorrt'): string[] {

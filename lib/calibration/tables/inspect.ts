@@ -31,7 +31,14 @@ export interface TensorInspection {
   /** Whether the source holds both bounds, not their magnitude alone. */
   boundsKnown: boolean;
   /** Bins, values and edges of its histogram, when the table has one. */
-  histogram?: { bins: number; values: number; lowest: number; highest: number };
+  histogram?: {
+    bins: number;
+    values: number;
+    lowest: number;
+    highest: number;
+    /** Values per bin. */
+    counts: Float64Array;
+  };
   /** What is suspicious about it. */
   findings: RangeFinding[];
 }
@@ -105,6 +112,7 @@ function inspectRange(name: string, range: TensorRange, median: number): TensorI
             values: histogram.counts.reduce((sum, count) => sum + count, 0),
             lowest: histogram.edges[0] ?? Number.NaN,
             highest: histogram.edges.at(-1) ?? Number.NaN,
+            counts: histogram.counts,
           },
         }),
     findings: (Object.keys(holds) as RangeFinding[]).filter((finding) => holds[finding]),

@@ -96,7 +96,7 @@ export function encodeNativeCache(
     const bits = range.scaleBits ?? floatBits(scaleOf(range));
     return `${name}: ${bits.toString(16).padStart(8, '0')}\n`;
   });
-  return new TextEncoder().encode(`${headerOf(table, options)}\n${lines.join('')}`);
+  return new TextEncoder().encode(`${nativeHeader(table, options)}\n${lines.join('')}`);
 }
 
 function scaleOf(range: TensorRange): number {
@@ -104,7 +104,8 @@ function scaleOf(range: TensorRange): number {
   return Math.fround(Math.fround(amax) / 127);
 }
 
-function headerOf(table: CalibrationTable, options: NativeCacheOptions): string {
+/** The first line of a cache: `TRT-8601-MinMaxCalibration`. */
+export function nativeHeader(table: CalibrationTable, options: NativeCacheOptions): string {
   const read = HEADER.exec(table.nativeHeader ?? '');
   const algorithm =
     options.algorithm ??

@@ -24,7 +24,8 @@ const PREFERENCE = [TABLE_FILES.json, TABLE_FILES.flatbuffers, TABLE_FILES.cache
  * lack of a calibration.meta.json.
  *
  * @param path File or folder.
- * @throws TensorRTError `FILE_NOT_FOUND`, or `TABLE_INVALID` with what is wrong and where.
+ * @throws TensorRTError `FILE_NOT_FOUND`, `TABLE_INVALID` with what is wrong and where, or
+ *   `TABLE_INCOMPLETE` for the folder of a shard that has no table.
  */
 export async function readTable(path: string): Promise<CalibrationTable> {
   const isFolder = await isDirectory(path);
@@ -40,6 +41,13 @@ export async function readTable(path: string): Promise<CalibrationTable> {
   );
   const [table, ...others] = tables;
   if (table === undefined) {
+    if (isFolder && (await isThere(join(folder, TABLE_FILES.histograms)))) {
+      throw new TensorRTError(
+        'TABLE_INCOMPLETE',
+        `${path} holds the histograms of a shard, and no table yet`,
+        { remedy: 'Join all shards first: `tensorrt-node merge DIR… --out DIR`.' },
+      );
+    }
     throw notFound(path, `it has none of ${PREFERENCE.join(', ')}`);
   }
   const sidecar = await readSidecar(folder, contents);
@@ -117,6 +125,13 @@ async function isDirectory(path: string): Promise<boolean> {
   } catch (error) {
     throw notFound(path, messageOf(error), error);
   }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The content of a file; `undefined` when it is not there. */

@@ -16,6 +16,8 @@ export const TABLE_FILES = {
   flatbuffers: 'calibration.flatbuffers',
   cache: 'calibration.cache',
   meta: 'calibration.meta.json',
+  /** What a shard of a histogram method writes in place of the three. */
+  histograms: 'calibration.histograms',
 } as const;
 
 /** How to write a table. */
