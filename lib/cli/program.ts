@@ -14,6 +14,7 @@ import { mergeCommand } from './commands/merge.js';
 import { preprocessCommand } from './commands/preprocess.js';
 import { quantizeCommand } from './commands/quantize.js';
 import { repairCommand } from './commands/repair.js';
+import { sensitivityCommand } from './commands/sensitivity.js';
 import type { CliIo } from './io.js';
 import { examples } from './options.js';
 
@@ -30,6 +31,7 @@ const COMMANDS = [
   buildCommand,
   classifyCommand,
   evaluateCommand,
+  sensitivityCommand,
   inspectCommand,
   cacheCommand,
   preprocessCommand,

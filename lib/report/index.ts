@@ -3,6 +3,7 @@ export { doctorText } from './doctor.js';
 export { evaluationText } from './evaluation.js';
 export { engineText, modelText, tableText } from './inspection.js';
 export { quantizationText } from './quantization.js';
+export { sensitivityText } from './sensitivity.js';
 export { diffText, repairText, sparkline } from './tables.js';
 export { type Align, textTable } from './text-table.js';
 export {

@@ -1,4 +1,5 @@
 export type { Accuracy, ClassMetrics } from './accuracy.js';
+export type { AgreementScore } from './agreement.js';
 export type { BatchingOptions, BrokenImage } from './batches.js';
 export { type BuildFileOptions, type BuildFileResult, buildFile } from './build-file.js';
 export {
@@ -28,6 +29,7 @@ export {
   evaluate,
   type ModelEvaluation,
 } from './evaluate.js';
+export { readExcludeList } from './exclude-list.js';
 export {
   calibrationSource,
   DEFAULT_FRACTION,
@@ -48,4 +50,16 @@ export {
   quantizeFile,
 } from './quantize-file.js';
 export { type FoundRecipe, type RecipeOptions, recipeFile, taskRecipe } from './recipe.js';
+export { type SensitivityOptions, sensitivity } from './sensitivity.js';
+export type { SensitivityProposal, SensitivityResult } from './sensitivity-result.js';
+export {
+  SENSITIVITY_METRICS,
+  type SensitivityMetric,
+  type UnitSensitivity,
+} from './sensitivity-search.js';
+export {
+  SENSITIVITY_UNITS,
+  type SensitivityUnit,
+  type SensitivityUnitKind,
+} from './sensitivity-units.js';
 export type { Shard } from './shard.js';

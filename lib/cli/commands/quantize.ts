@@ -5,7 +5,7 @@ import {
   type QuantizeOptions,
 } from '../../quantization/index.js';
 import { quantizationText } from '../../report/index.js';
-import { quantizeFile } from '../../tasks/index.js';
+import { quantizeFile, readExcludeList } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
 import { examples, required } from '../options.js';
@@ -19,6 +19,7 @@ interface Flags {
   out: string;
   target: QuantizationTarget;
   exclude?: string[];
+  excludeFile?: string;
   excludePattern?: RegExp[];
   excludeTypes?: string[];
   lastGemm?: boolean;
@@ -45,7 +46,13 @@ function pattern(flag: string) {
 }
 
 /** Flags that mean nothing without a table, and nothing without --fp16. */
-const INT8_FLAGS = ['exclude', 'excludePattern', 'excludeTypes', 'lastGemm'] as const;
+const INT8_FLAGS = [
+  'exclude',
+  'excludeFile',
+  'excludePattern',
+  'excludeTypes',
+  'lastGemm',
+] as const;
 const FP16_FLAGS = ['fp16Io', 'fp16Exclude', 'fp16ExcludePattern', 'fp16ExcludeTypes'] as const;
 
 /** The flag that commander keeps under that name. */
@@ -83,7 +90,8 @@ function float16Of(flags: Flags): NonNullable<QuantizeOptions['fp16']> {
 async function quantizeAction(context: Context, flags: Flags, argument?: string): Promise<void> {
   const { signal } = context;
   checkFlags(flags);
-  const exclude = [...(flags.exclude ?? []), ...(flags.excludePattern ?? [])];
+  const listed = flags.excludeFile === undefined ? [] : await readExcludeList(flags.excludeFile);
+  const exclude = [...(flags.exclude ?? []), ...listed, ...(flags.excludePattern ?? [])];
   const result = await quantizeFile(modelOf(argument, flags), {
     out: flags.out,
     fp16: float16Of(flags),
@@ -131,6 +139,10 @@ export function quantizeCommand(io: CliIo): Command {
       listValue('--exclude', 'names of nodes', (item) => item),
     )
     .option(
+      '--exclude-file <file>',
+      'list of nodes to leave float, one name a line, as `sensitivity` writes it',
+    )
+    .option(
       '--exclude-pattern <regex>',
       'nodes to leave float, by regular expression; may be repeated',
       pattern('--exclude-pattern'),
@@ -171,6 +183,7 @@ export function quantizeCommand(io: CliIo): Command {
     'quantize model.onnx --calibration calibration.json --target tensorrt-rtx --out rtx.onnx',
     'quantize model.onnx --calibration calibration --target tensorrt-rtx --fp16 --out rtx.onnx',
     'quantize model.onnx --fp16 --out model.fp16.onnx',
+    'quantize model.onnx --calibration calibration --exclude-file float.txt --out model.int8.onnx',
     'quantize model.onnx --calibration calibration --exclude-types Gemm --out model.int8.onnx',
   ]);
 }
