@@ -41,7 +41,7 @@ export interface SensitivityOptions
   extends ImageSourceOptions,
     RecipeOptions,
     BatchingOptions,
-    QuantizeOptions,
+    Omit<QuantizeOptions, 'fp16'>,
     Pick<OnnxRuntimeSessionOptions, 'threads'> {
   /** Calibration folder or table file, or a table in memory. */
   calibration: string | CalibrationTable;
