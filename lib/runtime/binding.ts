@@ -172,6 +172,41 @@ export interface NativeBuildOptions {
   optimizationLevel?: number;
   profilingVerbosity?: 'none' | 'layer_names_only' | 'detailed';
   describeLayers?: boolean;
+  calibrator?: NativeCalibrator;
+}
+
+/**
+ * What a calibrated build tells: `inputs` (the network's, as {@link TensorDescription}s) when it wants
+ * the first batch, `copied` when it wants the next, `calibrated` when the cache is there, `failed` (a
+ * {@link NativeFailure}) when batches are of no use any more.
+ */
+export type CalibratorEvent = 'inputs' | 'copied' | 'calibrated' | 'failed';
+
+/** How a build is calibrated. */
+export interface NativeCalibrator {
+  algorithm: 'minmax' | 'entropy';
+  /** A cache that TensorRT takes; no batch is asked for then. */
+  cache?: Uint8Array;
+  /** The GPU whose memory batches go to; 0 by default. */
+  deviceId?: number;
+  /** Must not throw. */
+  onEvent(event: CalibratorEvent, payload: unknown): void;
+}
+
+/** What TensorRT's calibrator came to. */
+export interface NativeCalibration {
+  cache: Uint8Array<ArrayBuffer>;
+  fromCache: boolean;
+  batches: number;
+  waitMs: number;
+  calibrationMs: number;
+}
+
+/** Why a native call failed. */
+export interface NativeFailure {
+  code: string;
+  message: string;
+  remedy: string;
 }
 
 /** One error of TensorRT's ONNX parser. */
@@ -199,7 +234,8 @@ export interface LogLine {
 /** What a native call came to. */
 export interface NativeOutcome {
   plan?: Uint8Array<ArrayBuffer>;
-  failure?: { code: string; message: string; remedy: string };
+  failure?: NativeFailure;
+  calibration?: NativeCalibration;
   parserErrors: ParserError[];
   network: NetworkDescription;
   layerReport: string;
@@ -224,10 +260,25 @@ export interface NativeCall {
   cancel(): void;
 }
 
+/** A build with a calibrator under way. */
+export interface NativeCalibratorCall extends NativeCall {
+  /**
+   * Offers a batch: for each input in the network's order its data and shape. The data is read until
+   * the event `copied`.
+   */
+  supply(data: readonly ArrayBufferView[], shapes: readonly (readonly number[])[]): void;
+  /** There are no more batches. */
+  end(): void;
+}
+
 /** The module of one family. */
 export interface FamilyBinding {
   readonly family: Family;
   readonly headersVersion: string;
+  build(
+    options: NativeBuildOptions & { calibrator: NativeCalibrator },
+    onPhase?: (phase: NativePhase) => void,
+  ): NativeCalibratorCall;
   build(options: NativeBuildOptions, onPhase?: (phase: NativePhase) => void): NativeCall;
   describe(options: NativeBuildOptions): NativeCall;
   /** Stops every call of the process and waits for their threads, for 10 seconds at most. */

@@ -1,5 +1,6 @@
 export type {
   BaseBinding,
+  CalibratorEvent,
   DeviceInfo,
   DriverInfo,
   Family,
@@ -7,7 +8,11 @@ export type {
   LayerDescription,
   LogLine,
   NativeBuildOptions,
+  NativeCalibration,
+  NativeCalibrator,
+  NativeCalibratorCall,
   NativeCall,
+  NativeFailure,
   NativeInputRange,
   NativeOutcome,
   NativePhase,

@@ -62,6 +62,8 @@ class Construction {
 #if TRTN_HAS_PROGRESS_MONITOR
     BuildMonitor monitor(control_);
 #endif
+    std::optional<Calibration> calibration;
+    if (options_.calibrator) calibration.emplace(*options_.calibrator, control_);
     const Owned<IBuilderConfig> config(builder_->createBuilderConfig());
     if (config == nullptr) throw LibraryFailure(log_, "TensorRT did not create a configuration");
 #if TRTN_HAS_PROGRESS_MONITOR
@@ -69,8 +71,10 @@ class Construction {
 #endif
     Configure(options_.config, *config);
     AddProfiles(*builder_, *config, result_.network.inputs, options_.profiles);
+    if (calibration) calibration->Attach(*builder_, result_.network, *config);
     result_.plan.reset(builder_->buildSerializedNetwork(*network_, *config));
     control_.ThrowIfCancelled();
+    if (calibration) result_.calibration = calibration->Finish();
     if (result_.plan == nullptr || result_.plan->size() == 0) {
       throw LibraryFailure(log_, "TensorRT could not build the engine");
     }

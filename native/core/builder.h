@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/builder_config.h"
+#include "core/calibration/calibrator.h"
 #include "core/call_control.h"
 #include "core/logger.h"
 #include "core/network.h"
@@ -21,6 +22,7 @@ struct BuildOptions {
   std::vector<Profile> profiles;
   ConfigOptions config;
   bool describe_layers = true;  // of the network as parsed
+  std::optional<CalibratorOptions> calibrator;
 };
 
 // What a build gives, as far as it came. The plan is the library's own memory, not copied.
@@ -29,6 +31,7 @@ struct BuildResult {
   std::optional<Error> failure;
   std::vector<ParserError> parser_errors;
   NetworkInfo network;
+  std::optional<CalibrationResult> calibration;
   std::string layer_report;
   std::vector<LogLine> log;
   int library_version = 0;

@@ -23,7 +23,13 @@ struct CallControl {
   std::atomic<bool> cancelled{false};
   // Called on threads of TensorRT; set before the call starts.
   std::function<void(const PhaseReport&)> on_phase;
+  // Wakes a thread that waits for something other than TensorRT; called on any thread, and again.
+  std::function<void()> on_cancel;
 
+  void Cancel() {
+    cancelled.store(true);
+    if (on_cancel) on_cancel();
+  }
   void ThrowIfCancelled() const {
     if (cancelled.load()) throw Error("CANCELLED", "The call was cancelled");
   }

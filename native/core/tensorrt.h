@@ -36,6 +36,9 @@ constexpr const char* kFamily = TRTN_FAMILY;
 #define TRTN_HAS_LAYER_PRECISION 0
 #endif
 
+// The same two choose INT8 from ranges that they measure themselves.
+#define TRTN_HAS_CALIBRATOR TRTN_HAS_LAYER_PRECISION
+
 // 8 refuses networks without the explicit batch flag; 10 ignores it, 11 and RTX know no flags.
 constexpr uint32_t kNetworkFlags = NV_TENSORRT_MAJOR == 8 ? 1U : 0U;
 

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "node/calibrator_call.h"
+
 namespace trtn {
 namespace {
 
@@ -199,6 +201,7 @@ Napi::Object OutcomeOf(Napi::Env env, const BuildResult& result) {
     failure.Set("remedy", result.failure->remedy());
     object.Set("failure", failure);
   }
+  if (result.calibration) object.Set("calibration", CalibrationObject(env, *result.calibration));
   object.Set("parserErrors", ArrayOf(env, result.parser_errors, ParserErrorObject));
   object.Set("network", NetworkObject(env, result.network));
   object.Set("layerReport", result.layer_report);

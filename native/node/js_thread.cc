@@ -73,8 +73,9 @@ void JsEnvironment::OnTeardown(void* self) {
   auto* environment = static_cast<JsEnvironment*>(self);
   environment->channel_->Close();
   for (auto& [number, call] : environment->calls_) {
-    call.control->cancelled.store(true);
+    call.Cancel();
     call.on_progress.Reset();
+    call.on_calibrator_event.Reset();
   }
   RunningCalls::OnEnvironmentTeardown();
 }
@@ -82,7 +83,7 @@ void JsEnvironment::OnTeardown(void* self) {
 uint64_t JsEnvironment::Open(Napi::Env env, std::shared_ptr<CallControl> control,
                              Napi::Function on_progress) {
   const uint64_t number = next_call_++;
-  Call call{std::move(control), Napi::Promise::Deferred::New(env), {}, true};
+  Call call{std::move(control), Napi::Promise::Deferred::New(env), {}, true, {}, {}};
   if (!on_progress.IsEmpty()) call.on_progress = Napi::Persistent(on_progress);
   calls_.emplace(number, std::move(call));
   if (keeping_alive_++ == 0) channel_->Ref(env);
@@ -104,6 +105,22 @@ void JsEnvironment::Report(Napi::Env env, uint64_t call, const PhaseReport& repo
   found->second.on_progress.Call({object});
 }
 
+void JsEnvironment::ListenCalibrator(uint64_t call, Napi::Function on_event) {
+  calls_.at(call).on_calibrator_event = Napi::Persistent(on_event);
+}
+
+void JsEnvironment::NotifyCalibrator(Napi::Env env, uint64_t call, const char* event,
+                                     Napi::Value payload) {
+  const auto found = calls_.find(call);
+  if (found == calls_.end() || found->second.control->cancelled.load()) return;
+  found->second.on_calibrator_event.Call({Napi::String::New(env, event), payload});
+}
+
+void JsEnvironment::HoldBatch(uint64_t call, Napi::Object batch) {
+  const auto found = calls_.find(call);
+  if (found != calls_.end()) found->second.batch = Napi::Persistent(batch);
+}
+
 void JsEnvironment::Settle(Napi::Env env, uint64_t call, Napi::Value outcome) {
   const auto found = calls_.find(call);
   if (found == calls_.end()) return;
@@ -121,7 +138,7 @@ void JsEnvironment::Discard(Napi::Env env, uint64_t call) {
 void JsEnvironment::Cancel(Napi::Env env, uint64_t call) {
   const auto found = calls_.find(call);
   if (found == calls_.end()) return;
-  found->second.control->cancelled.store(true);
+  found->second.Cancel();
   // Nobody waits for a cancelled call, so a process with nothing else to do may end.
   Release(env, found->second);
 }

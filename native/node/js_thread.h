@@ -57,6 +57,11 @@ class JsEnvironment {
   uint64_t Open(Napi::Env env, std::shared_ptr<CallControl> control, Napi::Function on_progress);
   Napi::Promise PromiseOf(uint64_t call) const;
   void Report(Napi::Env env, uint64_t call, const PhaseReport& report);
+  // What a calibrated build tells of its batches goes to `on_event`; nothing more after Cancel.
+  void ListenCalibrator(uint64_t call, Napi::Function on_event);
+  void NotifyCalibrator(Napi::Env env, uint64_t call, const char* event, Napi::Value payload);
+  // Keeps what a batch lies in until the next one, or the end of the call.
+  void HoldBatch(uint64_t call, Napi::Object batch);
   void Settle(Napi::Env env, uint64_t call, Napi::Value outcome);
   void Cancel(Napi::Env env, uint64_t call);
   // Forgets a call whose work never started.
@@ -70,6 +75,14 @@ class JsEnvironment {
     Napi::Promise::Deferred deferred;
     Napi::FunctionReference on_progress;
     bool keeps_alive = true;
+    Napi::FunctionReference on_calibrator_event;
+    Napi::ObjectReference batch;
+
+    // Stops the work; it reads no memory of JavaScript's from here on.
+    void Cancel() {
+      control->Cancel();
+      batch.Reset();
+    }
   };
 
   static void OnTeardown(void* self);

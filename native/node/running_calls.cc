@@ -34,7 +34,7 @@ struct State {
   // True when no call is left.
   bool Drain() {
     std::unique_lock<std::mutex> lock(mutex);
-    for (const auto& control : running) control->cancelled.store(true);
+    for (const auto& control : running) control->Cancel();
     // Patience is had once, however many ways of ending the process ask.
     const auto patience = gave_up ? std::chrono::seconds(0) : kPatience;
     gave_up = !changed.wait_for(lock, patience, [this] { return running.empty(); });

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/builder.h"
+#include "node/calibrator_call.h"
 #include "node/convert.h"
 #include "node/js_thread.h"
 #include "node/running_calls.h"
@@ -41,6 +42,7 @@ Napi::Value StartCall(const Napi::CallbackInfo& info,
                JsEnvironment::Of(cancel.Env()).Cancel(cancel.Env(), call);
              }));
 
+  options->calibrator = ConnectCalibrator(info[0].As<Napi::Object>(), handle, call, *control);
   try {
     RunningCalls::Start(control, [channel, call, options, control, work] {
       // std::function wants tasks that can be copied, and a plan has one owner.

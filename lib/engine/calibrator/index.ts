@@ -1,0 +1,9 @@
+export { BuildCalibrator } from './calibrator.js';
+export {
+  CALIBRATOR_ALGORITHMS,
+  type CalibratorAlgorithm,
+  type CalibratorOptions,
+  type CheckedCalibrator,
+  checkCalibrator,
+} from './options.js';
+export type { CalibrationReport } from './report.js';
