@@ -24,6 +24,7 @@ import {
   type CachedBuild,
   type CacheReport,
 } from './cache/cached-build.js';
+import { BuildCalibrator, type CalibrationReport, checkCalibrator } from './calibrator/index.js';
 import { type BuildWarning, failureOf, warningsOf } from './failures.js';
 import { type EngineLayer, parseLayerReport } from './layers.js';
 import { runNativeCall } from './native-call.js';
@@ -56,6 +57,8 @@ export interface BuildResult {
   library: { family: Family; version: string };
   /** SHA-256 of the .onnx file, in hex. */
   modelSha256: string;
+  /** What TensorRT's calibrator did, when the build had one. */
+  calibration?: CalibrationReport;
   /** Path of the model, when it was given by path. */
   modelPath?: string;
   /** How long parsing and building took, in milliseconds; for a cached engine, when it was built. */
@@ -146,16 +149,23 @@ export async function prepareBuild(
   options: BuildOptions,
 ): Promise<CachedBuild> {
   const checked = nativeOptions(options);
+  const calibration =
+    options.calibrator === undefined ? undefined : checkCalibrator(options.calibrator);
   const preferred: Family[] | undefined =
     options.computeCapabilities === undefined ? undefined : ['tensorrt_rtx'];
   const { label, loaded, native, library } = await prepare(model, options, preferred);
   const request = { ...native, ...checked };
+  const calibrator =
+    calibration && (await BuildCalibrator.create(calibration, library, loaded.sha256));
   const build = async (call: LongCallOptions): Promise<BuildOutput> => {
     const binding = requireFamily(library.family);
-    const outcome = await runNativeCall(call, (onPhase) => binding.build(request, onPhase));
+    const outcome = await (calibrator === undefined
+      ? runNativeCall(call, ({ onPhase }) => binding.build(request, onPhase))
+      : calibrator.run(binding, request, call));
     const failure = failureOf(label, outcome);
     if (failure !== undefined) throw failure;
     if (outcome.plan === undefined) throw new TensorRTError('BUILD_FAILED', 'No plan came back');
+    call.signal?.throwIfAborted();
     return {
       plan: outcome.plan,
       inputs: outcome.network.inputs,
@@ -169,6 +179,7 @@ export async function prepareBuild(
         : { computeCapabilities: [...options.computeCapabilities] }),
       library: { family: library.family, version: library.version },
       modelSha256: loaded.sha256,
+      ...(calibrator === undefined ? {} : { calibration: await calibrator.finish(outcome) }),
       ...(typeof model === 'string' ? { modelPath: model } : {}),
       elapsedMs: outcome.elapsedMs,
       created: new Date().toISOString(),
@@ -181,6 +192,7 @@ export async function prepareBuild(
     library,
     native: request,
     deviceId: 0,
+    ...(calibrator === undefined ? {} : { calibrator: { id: calibrator.id } }),
     ...(typeof model === 'string' ? { modelPath: model } : {}),
     call: options,
     build,

@@ -17,6 +17,12 @@ export {
   type PruneCacheResult,
   pruneCache,
 } from './cache/prune.js';
+export {
+  CALIBRATOR_ALGORITHMS,
+  type CalibrationReport,
+  type CalibratorAlgorithm,
+  type CalibratorOptions,
+} from './calibrator/index.js';
 export type { BuildWarning } from './failures.js';
 export {
   type EngineInspection,

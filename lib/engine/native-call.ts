@@ -6,6 +6,19 @@ const REPORT_MS = 100;
 /** Without a new phase, the elapsed time is told this often: TensorRT is silent for most of a build. */
 const HEARTBEAT_MS = 1000;
 
+/** What is told of a call, apart from the time. */
+export type CallState = Omit<Progress, 'elapsedMs'>;
+
+/** What the one who starts a native call may do while it runs. */
+export interface CallHooks {
+  /** Given to the native call; absent when nobody wants to know. */
+  onPhase?: (phase: NativePhase) => void;
+  /** Tells something else than TensorRT's phase, until it is called without. */
+  setState(state?: CallState): void;
+  /** Makes the call reject with this, at once. */
+  fail(reason: unknown): void;
+}
+
 /**
  * Runs a native call under an `AbortSignal` and with progress reports: TensorRT's phase and the time
  * since the call began, no percentage, because TensorRT gives none.
@@ -19,39 +32,49 @@ const HEARTBEAT_MS = 1000;
  */
 export async function runNativeCall(
   { signal, onProgress }: LongCallOptions,
-  start: (onPhase?: (phase: NativePhase) => void) => NativeCall,
+  start: (hooks: CallHooks) => NativeCall,
 ): Promise<NativeOutcome> {
   signal?.throwIfAborted();
   const begin = performance.now();
-  let phase = 'build';
-  let told = '';
+  let phase: CallState = { phase: 'build', done: 0 };
+  let state: CallState | undefined;
+  let told: CallState | undefined;
   let toldAt = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
   let tellPhase = (): void => {};
+  let stop: (reason: unknown) => void = () => {};
 
-  const call = start(
-    onProgress === undefined
-      ? undefined
-      : (report) => {
-          phase = report.phase;
-          tellPhase();
-        },
-  );
+  const call = start({
+    ...(onProgress === undefined
+      ? {}
+      : {
+          onPhase: (report) => {
+            if (report.phase !== phase.phase) phase = { phase: report.phase, done: 0 };
+            if (state === undefined) tellPhase();
+          },
+        }),
+    setState: (next) => {
+      const turned = next?.phase !== state?.phase || next?.done === next?.total;
+      state = next;
+      if (turned) tellPhase();
+    },
+    fail: (reason) => stop(reason),
+  });
   try {
     return await new Promise<NativeOutcome>((resolve, reject) => {
-      const stop = (reason: unknown): void => {
+      stop = (reason) => {
         call.cancel();
         reject(reason);
       };
       const tell = (): void => {
         const now = performance.now();
-        if (phase === told && now - toldAt < HEARTBEAT_MS) return;
-        told = phase;
+        const current = state ?? phase;
+        if (current === told && now - toldAt < HEARTBEAT_MS) return;
+        told = current;
         toldAt = now;
-        const progress: Progress = { phase, done: 0, elapsedMs: now - begin };
         try {
-          onProgress?.(progress);
+          onProgress?.({ ...current, elapsedMs: now - begin });
         } catch (error) {
           stop(error);
         }
@@ -74,5 +97,6 @@ export async function runNativeCall(
   } finally {
     clearInterval(timer);
     if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
+    tellPhase = () => {};
   }
 }

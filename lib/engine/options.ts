@@ -1,6 +1,7 @@
 import { expected, integer, oneOf } from '../arguments.js';
 import type { LongCallOptions } from '../progress.js';
 import type { LibraryOptions, NativeBuildOptions, NativeInputRange } from '../runtime/index.js';
+import type { CalibratorOptions } from './calibrator/index.js';
 import { MEMORY_POOLS, type MemoryPoolSizes } from './trtexec-syntax.js';
 
 /** The shapes of one input in an optimization profile; for a shape tensor, its values. */
@@ -50,6 +51,8 @@ export interface BuildOptions extends DescribeOptions {
    * `~/.cache/tensorrt-node/engines`; with `TENSORRT_NODE_NO_CACHE` set it is off unless this is given.
    */
   cache?: boolean | string;
+  /** INT8 with ranges that TensorRT's own calibrator measures, fed with batches; 8.6 and 10 only. */
+  calibrator?: CalibratorOptions;
   /** Preprocessing recipe, kept in the manifest of the cached engine; decides nothing. */
   recipe?: unknown;
 }

@@ -88,7 +88,8 @@ export class BatchChecker {
     }
     const tensor = value as Tensor;
     const array = TENSOR_ARRAYS[tensor?.type as TensorType];
-    if (array === undefined || !Array.isArray(tensor.dims)) throw expected(where, 'a Tensor', value);
+    if (array === undefined || !Array.isArray(tensor.dims))
+      throw expected(where, 'a Tensor', value);
     if (tensor.type !== type || !(tensor.data instanceof array)) {
       throw expected(where, `a tensor of type ${type}`, tensor.type);
     }

@@ -96,8 +96,7 @@ export async function findCache(
     return { refused: messageOf(error) };
   }
   if (bytes === undefined) return {};
-  const refused =
-    misfit(bytes, algorithm, version) ?? (await otherOrigin(cache, id, modelSha256));
+  const refused = misfit(bytes, algorithm, version) ?? (await otherOrigin(cache, id, modelSha256));
   return refused === undefined ? { bytes } : { refused };
 }
 

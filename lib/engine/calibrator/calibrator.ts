@@ -1,25 +1,21 @@
+import { createHash } from 'node:crypto';
 import { isErrorCode, TensorRTError } from '../../errors.js';
+import type { LongCallOptions } from '../../progress.js';
 import type {
   CalibratorEvent,
-  NativeCalibration,
-  NativeCalibrator,
+  FamilyBinding,
+  NativeBuildOptions,
   NativeCalibratorCall,
   NativeFailure,
+  NativeOutcome,
   TensorDescription,
   UsableLibrary,
 } from '../../runtime/index.js';
-import { type CacheOrigin, type FoundCache, findCache, writeCache } from './cache.js';
+import { type CallHooks, runNativeCall } from '../native-call.js';
+import { type FoundCache, findCache, writeCache } from './cache.js';
 import type { CheckedCalibrator } from './options.js';
 import { BatchPump } from './pump.js';
 import type { CalibrationReport } from './report.js';
-
-/** What a calibrated build tells while it runs. */
-export interface CalibrationEvents {
-  /** Images handed to TensorRT so far, and whether that were all. */
-  onImages(done: number, finished: boolean): void;
-  /** The build cannot come to anything: it is to reject with this. */
-  onError(error: unknown): void;
-}
 
 function noCalibrator({ family, version }: UsableLibrary): TensorRTError {
   return new TensorRTError(
@@ -74,108 +70,141 @@ export class BuildCalibrator {
     return new BuildCalibrator(options, found, modelSha256);
   }
 
-  /** What the native module takes; `call` gives the call once it is started. */
-  native(call: () => NativeCalibratorCall, events: CalibrationEvents): NativeCalibrator {
+  /** What names the ranges of this build, for the engine cache; undefined when nothing does. */
+  get id(): string | undefined {
+    const { id, algorithm, lastBatch } = this.#options;
+    if (id !== undefined) return JSON.stringify({ algorithm, lastBatch, id });
+    const { bytes } = this.#found;
+    if (bytes === undefined) return undefined;
+    return `cache ${createHash('sha256').update(bytes).digest('hex')}`;
+  }
+
+  /**
+   * Builds, and feeds the calibrator.
+   *
+   * @param binding The native module.
+   * @param request What is to be built.
+   * @param call Signal and progress of the caller.
+   * @throws What the source of batches throws, or what a batch of it is refused with; `signal.reason`.
+   */
+  async run(
+    binding: FamilyBinding,
+    request: NativeBuildOptions,
+    call: LongCallOptions,
+  ): Promise<NativeOutcome> {
     const { algorithm } = this.#options;
     const { bytes } = this.#found;
-    return {
-      algorithm,
-      ...(bytes === undefined ? {} : { cache: bytes }),
-      onEvent: (event, payload) => this.#onEvent(event, payload, call, events),
-    };
+    try {
+      return await runNativeCall(call, (hooks) => {
+        const started = binding.build(
+          {
+            ...request,
+            calibrator: {
+              algorithm,
+              ...(bytes === undefined ? {} : { cache: bytes }),
+              onEvent: (event, payload) => {
+                try {
+                  this.#onEvent(event, payload, started, hooks);
+                } catch (error) {
+                  // The native module calls this: nobody above would see it.
+                  hooks.fail(error);
+                }
+              },
+            },
+          },
+          hooks.onPhase,
+        );
+        try {
+          if (bytes === undefined) this.#open(started, hooks);
+        } catch (error) {
+          started.cancel();
+          throw error;
+        }
+        return started;
+      });
+    } finally {
+      this.#pump?.close();
+    }
   }
 
-  /** Asks for the first batch, when batches will be needed. */
-  start(call: NativeCalibratorCall, events: CalibrationEvents): void {
+  #open(call: NativeCalibratorCall, hooks: CallHooks): void {
     const { batches, lastBatch } = this.#options;
-    if (this.#found.bytes !== undefined || batches === undefined) return;
-    this.#pump = this.#open(call, events, batches, lastBatch);
+    if (batches === undefined) {
+      call.end();
+      return;
+    }
+    const source = typeof batches === 'function' ? batches() : batches;
+    this.#pump = new BatchPump(source, lastBatch, call, {
+      onRows: (rows) => this.#tell(hooks, rows),
+      onError: (error) => hooks.fail(error),
+    });
   }
 
-  #open(
-    call: NativeCalibratorCall,
-    events: CalibrationEvents,
-    batches: NonNullable<CheckedCalibrator['batches']>,
-    lastBatch: CheckedCalibrator['lastBatch'],
-  ): BatchPump {
-    const source = typeof batches === 'function' ? batches() : batches;
-    const pump = new BatchPump(source, lastBatch, call, {
-      onRows: (rows) => events.onImages(rows, false),
-      onError: (error) => events.onError(error),
-    });
-    return pump;
+  #tell(hooks: CallHooks, done: number): void {
+    const { total } = this.#options;
+    const state = { phase: 'calibrate', done, unit: 'images' };
+    hooks.setState(total === undefined ? state : { ...state, total });
   }
 
   #onEvent(
     event: CalibratorEvent,
     payload: unknown,
-    call: () => NativeCalibratorCall,
-    events: CalibrationEvents,
+    call: NativeCalibratorCall,
+    hooks: CallHooks,
   ): void {
-    try {
-      if (event === 'inputs') this.#begin(payload as TensorDescription[], call(), events);
-      if (event === 'copied') this.#pump?.copied();
-      if (event === 'calibrated') events.onImages(this.#pump?.rows ?? 0, true);
-      if (event === 'failed') {
+    switch (event) {
+      case 'inputs':
+        // Not open yet when TensorRT was given a cache and refuses it after all.
+        if (this.#pump === undefined) this.#open(call, hooks);
+        this.#tell(hooks, 0);
+        this.#pump?.begin(payload as TensorDescription[]);
+        break;
+      case 'copied':
+        this.#pump?.copied();
+        break;
+      case 'calibrated':
+        hooks.setState();
+        break;
+      case 'failed': {
         const { code, message, remedy } = payload as NativeFailure;
         const known = isErrorCode(code) ? code : 'CALIBRATION_FAILED';
-        events.onError(new TensorRTError(known, message, remedy === '' ? {} : { remedy }));
+        hooks.fail(new TensorRTError(known, message, remedy === '' ? {} : { remedy }));
       }
-    } catch (error) {
-      // The native module calls this: nobody above would see it.
-      events.onError(error);
     }
-  }
-
-  #begin(inputs: TensorDescription[], call: NativeCalibratorCall, events: CalibrationEvents): void {
-    const { batches, lastBatch } = this.#options;
-    if (this.#pump === undefined) {
-      // TensorRT has refused the cache after all.
-      if (batches === undefined) return call.end();
-      this.#pump = this.#open(call, events, batches, lastBatch);
-    }
-    events.onImages(0, false);
-    this.#pump.begin(inputs);
-  }
-
-  /** Ends the source of batches, if it was begun. */
-  close(): void {
-    this.#pump?.close();
   }
 
   /**
    * What is reported of a build that came to its end; writes the cache when it is new.
    *
-   * @param outcome What the native module counted.
-   * @throws TensorRTError `WRITE_FAILED`.
+   * @param outcome What the native module gave.
+   * @throws TensorRTError `WRITE_FAILED`; `CALIBRATION_FAILED` when TensorRT did not calibrate.
    */
-  async finish(outcome: NativeCalibration): Promise<CalibrationReport> {
+  async finish({ calibration }: NativeOutcome): Promise<CalibrationReport> {
     const { algorithm, cache, id } = this.#options;
-    const { fromCache, batches } = outcome;
-    const summary = this.#pump?.summary ?? { paddedRows: 0, droppedRows: 0, shapes: {} };
+    if (calibration === undefined || calibration.cache.length === 0) {
+      throw new TensorRTError('CALIBRATION_FAILED', 'TensorRT built without asking for a batch', {
+        remedy: 'Leave the calibrator out: this model has nothing that TensorRT would calibrate.',
+      });
+    }
+    const { fromCache, batches, waitMs, calibrationMs } = calibration;
     const images = this.#pump?.rows ?? 0;
     const file = typeof cache === 'string' ? cache : undefined;
     if (file !== undefined && !fromCache) {
-      const origin: CacheOrigin = {
-        modelSha256: this.#modelSha256,
-        algorithm,
-        ...(id === undefined ? {} : { id }),
-        batches,
-        images,
-      };
-      await writeCache(file, outcome.cache, origin);
+      const modelSha256 = this.#modelSha256;
+      const origin = { modelSha256, algorithm, ...(id === undefined ? {} : { id }) };
+      await writeCache(file, calibration.cache, { ...origin, batches, images });
     }
     return {
       algorithm,
-      cache: outcome.cache,
+      cache: calibration.cache,
       ...(file === undefined ? {} : { cacheFile: file }),
       fromCache,
       ...(this.#found.refused === undefined ? {} : { cacheRefused: this.#found.refused }),
       batches,
       images,
-      ...summary,
-      waitMs: outcome.waitMs,
-      calibrationMs: outcome.calibrationMs,
+      ...(this.#pump?.summary ?? { paddedRows: 0, droppedRows: 0, shapes: {} }),
+      waitMs,
+      calibrationMs,
     };
   }
 }
