@@ -34,6 +34,14 @@ import {
   nativeOptions,
   type OptimizationProfile,
 } from './options.js';
+import { checkPrecision, precisionOf, wantsImplicitPrecision } from './precision.js';
+import {
+  coverageOf,
+  coverageWarnings,
+  incomplete,
+  type RangeCoverage,
+  tableRanges,
+} from './ranges.js';
 
 /** What {@link buildEngine} gives. */
 export interface BuildResult {
@@ -59,6 +67,8 @@ export interface BuildResult {
   modelSha256: string;
   /** What TensorRT's calibrator did, when the build had one. */
   calibration?: CalibrationReport;
+  /** Which tensors got a range from the calibration table; absent without a table. */
+  ranges?: RangeCoverage;
   /** Path of the model, when it was given by path. */
   modelPath?: string;
   /** How long parsing and building took, in milliseconds; for a cached engine, when it was built. */
@@ -139,6 +149,15 @@ async function prepare(
   };
 }
 
+/** Families to choose among under `auto`, first choice first, where the options say more than the GPU. */
+function preferredFamilies(options: BuildOptions): readonly Family[] | undefined {
+  if (options.computeCapabilities !== undefined) return ['tensorrt_rtx'];
+  if (wantsImplicitPrecision(options)) {
+    return ['tensorrt10', 'tensorrt8', 'tensorrt11', 'tensorrt_rtx'];
+  }
+  return undefined;
+}
+
 /**
  * A build that is ready to run, with all that decides its plan; nothing is built yet.
  *
@@ -149,12 +168,26 @@ export async function prepareBuild(
   options: BuildOptions,
 ): Promise<CachedBuild> {
   const checked = nativeOptions(options);
+  checkPrecision(options);
   const calibration =
     options.calibrator === undefined ? undefined : checkCalibrator(options.calibrator);
-  const preferred: Family[] | undefined =
-    options.computeCapabilities === undefined ? undefined : ['tensorrt_rtx'];
-  const { label, loaded, native, library } = await prepare(model, options, preferred);
-  const request = { ...native, ...checked };
+  const { label, loaded, native, library } = await prepare(
+    model,
+    options,
+    preferredFamilies(options),
+  );
+  const precision = precisionOf(options, library, loaded);
+  const table =
+    options.calibration === undefined ? undefined : await tableRanges(options.calibration, loaded);
+  const { flags, tf32 } = precision;
+  const request: NativeBuildOptions = {
+    ...native,
+    ...checked,
+    ...(flags.length === 0 ? {} : { flags }),
+    ...(tf32 ? {} : { tf32 }),
+    ...(table === undefined ? {} : { ranges: table.ranges }),
+    ...(options.strict === true ? { strictRanges: true } : {}),
+  };
   const calibrator =
     calibration && (await BuildCalibrator.create(calibration, library, loaded.sha256));
   const build = async (call: LongCallOptions): Promise<BuildOutput> => {
@@ -162,17 +195,24 @@ export async function prepareBuild(
     const outcome = await (calibrator === undefined
       ? runNativeCall(call, ({ onPhase }) => binding.build(request, onPhase))
       : calibrator.run(binding, request, call));
+    const coverage = outcome.ranges && table && coverageOf(outcome.ranges, table);
     const failure = failureOf(label, outcome);
+    if (failure?.code === 'TABLE_INCOMPLETE' && coverage) throw incomplete(coverage);
     if (failure !== undefined) throw failure;
     if (outcome.plan === undefined) throw new TensorRTError('BUILD_FAILED', 'No plan came back');
     call.signal?.throwIfAborted();
+    const own = [
+      ...precision.warnings,
+      ...(table?.warnings ?? []),
+      ...(coverage ? coverageWarnings(coverage) : []),
+    ];
     return {
       plan: outcome.plan,
       inputs: outcome.network.inputs,
       outputs: outcome.network.outputs,
       network: outcome.network,
       layers: parseLayerReport(outcome.layerReport),
-      warnings: warningsOf(outcome.log),
+      warnings: [...own.map((text) => ({ text })), ...warningsOf(outcome.log)],
       profiles: options.profiles ?? [],
       ...(options.computeCapabilities === undefined
         ? {}
@@ -180,6 +220,7 @@ export async function prepareBuild(
       library: { family: library.family, version: library.version },
       modelSha256: loaded.sha256,
       ...(calibrator === undefined ? {} : { calibration: await calibrator.finish(outcome) }),
+      ...(coverage === undefined ? {} : { ranges: coverage }),
       ...(typeof model === 'string' ? { modelPath: model } : {}),
       elapsedMs: outcome.elapsedMs,
       created: new Date().toISOString(),
@@ -190,7 +231,7 @@ export async function prepareBuild(
     recipe: options.recipe,
     model: loaded,
     library,
-    native: request,
+    native: { ...request },
     deviceId: 0,
     ...(calibrator === undefined ? {} : { calibrator: { id: calibrator.id } }),
     ...(typeof model === 'string' ? { modelPath: model } : {}),
@@ -203,7 +244,8 @@ export async function prepareBuild(
  * Builds a TensorRT engine from an ONNX model, on a thread of its own: the event loop stays free.
  *
  * Without a GPU, TensorRT-RTX builds for the compute capabilities given. Precision is the model's own:
- * Q/DQ operators make int8, float16 weights make float16.
+ * Q/DQ operators make int8, float16 weights make float16. TensorRT 8.6 and 10 choose others too when
+ * they may (`int8`, `fp16`, `bf16`, `best`).
  * The plan of an equal build comes from the engine cache, see `cache` in {@link BuildOptions}.
  *
  * @param model Path of an .onnx file, or its bytes.
@@ -211,7 +253,9 @@ export async function prepareBuild(
  * @throws TypeError or RangeError for a wrong option; TensorRTError `MODEL_NOT_FOUND`,
  *   `MODEL_INVALID`, `MODEL_EXTERNAL_DATA`, `MODEL_TOO_LARGE`, `MODEL_UNSUPPORTED` for the model;
  *   `PROFILE_INVALID` for a profile that does not fit it; `TARGET_UNSUPPORTED` for a compute
- *   capability that the library refuses; `DEVICE_NOT_FOUND` when a GPU is needed and there is none;
+ *   capability that the library refuses; `OPTION_UNSUPPORTED` for an option that it does not have;
+ *   `MODEL_QUANTIZED`, `RANGES_MISSING`, `TABLE_MISMATCH`, `TABLE_INVALID`, `TABLE_INCOMPLETE` for
+ *   INT8 and its table; `DEVICE_NOT_FOUND` when a GPU is needed and there is none;
  *   `LIBRARY_NOT_FOUND`, `LIBRARY_INCOMPATIBLE`, `MODULE_MISSING`; `BUILD_FAILED` with the library's
  *   words for all else; `signal.reason` when aborted.
  */

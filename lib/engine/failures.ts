@@ -10,6 +10,11 @@ export interface BuildWarning {
 }
 
 const EXPLANATIONS: readonly [RegExp, string][] = [
+  [/Calibrator is not being used/i, 'As it should be: the ranges come from a calibration table.'],
+  [
+    /Missing scale and zero-point for tensor/i,
+    'The tensor has no range and stays in floating point; ranges.missing lists all such tensors.',
+  ],
   [
     /INT64 weights.*(cast down|INT32)/is,
     'Harmless: ONNX keeps shapes and indices as 64-bit integers, which this TensorRT holds in 32 bits.',

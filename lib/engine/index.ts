@@ -52,6 +52,7 @@ export type {
   ProfilingVerbosity,
   ShapeRange,
 } from './options.js';
+export type { RangeCoverage } from './ranges.js';
 export {
   MEMORY_POOLS,
   type MemoryPool,

@@ -1,4 +1,5 @@
 import { expected, integer, oneOf } from '../arguments.js';
+import type { CalibrationTable } from '../calibration/index.js';
 import type { LongCallOptions } from '../progress.js';
 import type { LibraryOptions, NativeBuildOptions, NativeInputRange } from '../runtime/index.js';
 import type { CalibratorOptions } from './calibrator/index.js';
@@ -45,6 +46,23 @@ export interface BuildOptions extends DescribeOptions {
    * off.
    */
   profilingVerbosity?: ProfilingVerbosity;
+  /** Lets TensorRT 8.6 and 10 choose INT8 kernels; needs `calibration` or a Q/DQ model. */
+  int8?: boolean;
+  /** Lets TensorRT 8.6 and 10 choose half precision kernels. */
+  fp16?: boolean;
+  /** Lets TensorRT 10 choose bfloat16 kernels. */
+  bf16?: boolean;
+  /** Whether float32 may be computed with TF32, whose mantissa has 10 bits. Default: true. */
+  tf32?: boolean;
+  /** Every precision that the library can choose: `fp16`, `bf16`, and `int8` where there are ranges. */
+  best?: boolean;
+  /**
+   * INT8 with the ranges of a table: path of a file of any format (TensorRT's own cache too), of a
+   * folder that `calibrate` wrote, or the table. TensorRT 8.6 and 10; implies `int8`.
+   */
+  calibration?: string | CalibrationTable;
+  /** Whether a tensor without a range is an error. Default: false, it stays in floating point. */
+  strict?: boolean;
   /**
    * The engine cache: its folder, or `false` for none. By default it is on, in the folder that
    * `TENSORRT_NODE_CACHE_DIR` names, else `$XDG_CACHE_HOME/tensorrt-node/engines`, else

@@ -171,6 +171,14 @@ export interface NativeBuildOptions {
   memoryPools?: { name: string; bytes: number }[];
   optimizationLevel?: number;
   profilingVerbosity?: 'none' | 'layer_names_only' | 'detailed';
+  /** Names of builder flags in lower case: `int8`, `fp16`, `strip_plan`. */
+  flags?: string[];
+  /** Whether TF32 is allowed; yes when absent. */
+  tf32?: boolean;
+  /** Magnitudes by tensor name, for families that quantise while building. */
+  ranges?: { name: string; amax: number }[];
+  /** Whether a tensor without a range ends the build. */
+  strictRanges?: boolean;
   describeLayers?: boolean;
   calibrator?: NativeCalibrator;
 }
@@ -231,6 +239,14 @@ export interface LogLine {
   text: string;
 }
 
+/** Which tensors of a network have a range; names. */
+export interface NativeRangeReport {
+  covered: string[];
+  derived: string[];
+  missing: string[];
+  unused: string[];
+}
+
 /** What a native call came to. */
 export interface NativeOutcome {
   plan?: Uint8Array<ArrayBuffer>;
@@ -238,6 +254,8 @@ export interface NativeOutcome {
   calibration?: NativeCalibration;
   parserErrors: ParserError[];
   network: NetworkDescription;
+  /** When ranges were given and the model was parsed. */
+  ranges?: NativeRangeReport;
   layerReport: string;
   log: LogLine[];
   libraryVersion: number;

@@ -16,6 +16,7 @@ export type {
   NativeInputRange,
   NativeOutcome,
   NativePhase,
+  NativeRangeReport,
   NetworkDescription,
   ParserError,
   PlanarOptions,

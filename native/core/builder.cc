@@ -70,6 +70,12 @@ class Construction {
     config->setProgressMonitor(&monitor);
 #endif
     Configure(options_.config, *config);
+    if (options_.ranges) {
+      result_.ranges = ApplyDynamicRanges(*options_.ranges, *network_);
+      if (options_.strict_ranges && !result_.ranges->missing.empty()) {
+        throw Error("TABLE_INCOMPLETE", "Tensors lack a range");
+      }
+    }
     AddProfiles(*builder_, *config, result_.network.inputs, options_.profiles);
     if (calibration) calibration->Attach(*builder_, result_.network, *config);
     result_.plan.reset(builder_->buildSerializedNetwork(*network_, *config));

@@ -7,6 +7,7 @@
 #include "core/builder_config.h"
 #include "core/calibration/calibrator.h"
 #include "core/call_control.h"
+#include "core/dynamic_ranges.h"
 #include "core/logger.h"
 #include "core/network.h"
 #include "core/parser.h"
@@ -21,6 +22,8 @@ struct BuildOptions {
   ModelSource model;
   std::vector<Profile> profiles;
   ConfigOptions config;
+  std::optional<Magnitudes> ranges;  // of tensors, for families that quantise while building
+  bool strict_ranges = false;        // a tensor without one ends the build
   bool describe_layers = true;  // of the network as parsed
   std::optional<CalibratorOptions> calibrator;
 };
@@ -32,6 +35,7 @@ struct BuildResult {
   std::vector<ParserError> parser_errors;
   NetworkInfo network;
   std::optional<CalibrationResult> calibration;
+  std::optional<RangeReport> ranges;  // when ranges were given
   std::string layer_report;
   std::vector<LogLine> log;
   int library_version = 0;

@@ -57,6 +57,47 @@ void SetComputeCapabilities(const std::vector<int>& capabilities, IBuilderConfig
 #endif
 }
 
+// The flags of each family under the names of their enumerators.
+std::optional<nvinfer1::BuilderFlag> FlagOf(const std::string& name) {
+  using nvinfer1::BuilderFlag;
+  if (name == "refit") return BuilderFlag::kREFIT;
+  if (name == "sparse_weights") return BuilderFlag::kSPARSE_WEIGHTS;
+  if (name == "direct_io") return BuilderFlag::kDIRECT_IO;
+  if (name == "version_compatible") return BuilderFlag::kVERSION_COMPATIBLE;
+  if (name == "exclude_lean_runtime") return BuilderFlag::kEXCLUDE_LEAN_RUNTIME;
+#if TRTN_HAS_LAYER_PRECISION
+  if (name == "int8") return BuilderFlag::kINT8;
+  if (name == "fp16") return BuilderFlag::kFP16;
+  if (name == "obey_precision_constraints") return BuilderFlag::kOBEY_PRECISION_CONSTRAINTS;
+  if (name == "prefer_precision_constraints") return BuilderFlag::kPREFER_PRECISION_CONSTRAINTS;
+#endif
+#if NV_TENSORRT_MAJOR == 10
+  if (name == "bf16") return BuilderFlag::kBF16;
+#endif
+#if NV_TENSORRT_MAJOR == 8
+  if (name == "enable_tactic_heuristic") return BuilderFlag::kENABLE_TACTIC_HEURISTIC;
+#else
+  if (name == "strip_plan") return BuilderFlag::kSTRIP_PLAN;
+#endif
+  return std::nullopt;
+}
+
+void SetFlags(const ConfigOptions& options, IBuilderConfig& config) {
+  using nvinfer1::BuilderFlag;
+  for (const std::string& name : options.flags) {
+    const auto flag = FlagOf(name);
+    if (!flag) {
+      throw Error("OPTION_UNSUPPORTED", std::string(kFamily) + " has no builder flag " + name);
+    }
+    config.setFlag(*flag);
+  }
+  if (!options.tf32) config.clearFlag(BuilderFlag::kTF32);
+#if NV_TENSORRT_MAJOR == 8
+  // Later versions always do: without it two contexts of a dynamic engine cannot share a profile.
+  config.setPreviewFeature(nvinfer1::PreviewFeature::kPROFILE_SHARING_0806, true);
+#endif
+}
+
 }  // namespace
 
 void Configure(const ConfigOptions& options, IBuilderConfig& config) {
@@ -65,6 +106,7 @@ void Configure(const ConfigOptions& options, IBuilderConfig& config) {
     config.setMemoryPoolLimit(PoolType(name), bytes);
   }
   if (options.optimization_level) config.setBuilderOptimizationLevel(*options.optimization_level);
+  SetFlags(options, config);
   config.setProfilingVerbosity(ProfilingVerbosityOf(options.verbosity));
 }
 

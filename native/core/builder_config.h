@@ -18,9 +18,12 @@ struct ConfigOptions {
   std::vector<std::pair<std::string, uint64_t>> memory_pools;  // trtexec's names, bytes
   std::optional<int> optimization_level;
   Verbosity verbosity = Verbosity::kDetailed;
+  std::vector<std::string> flags;  // names of BuilderFlag in lower case: int8, fp16, strip_plan, …
+  bool tf32 = true;
 };
 
-// Throws Error TARGET_UNSUPPORTED for compute capabilities that the library refuses.
+// Throws Error TARGET_UNSUPPORTED for compute capabilities that the library refuses, and
+// OPTION_UNSUPPORTED for what this family of headers does not have.
 void Configure(const ConfigOptions& options, nvinfer1::IBuilderConfig& config);
 
 }  // namespace trtn

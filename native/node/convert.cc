@@ -38,6 +38,11 @@ int64_t IntegerOf(Napi::Value value) {
   return value.As<Napi::Number>().Int64Value();
 }
 
+std::string TextOf(Napi::Value value) {
+  if (!value.IsString()) Refuse(value.Env(), "a list's element", "a string");
+  return value.As<Napi::String>();
+}
+
 Napi::Object ObjectOf(Napi::Value value) {
   if (!value.IsObject()) Refuse(value.Env(), "a list's element", "an object");
   return value.As<Napi::Object>();
@@ -64,6 +69,11 @@ Profile ProfileFrom(Napi::Value value) {
 std::pair<std::string, uint64_t> PoolFrom(Napi::Value value) {
   const Napi::Object object = ObjectOf(value);
   return {StringOf(object, "name"), static_cast<uint64_t>(IntegerOf(object.Get("bytes")))};
+}
+
+std::pair<std::string, float> MagnitudeFrom(Napi::Value value) {
+  const Napi::Object object = ObjectOf(value);
+  return {StringOf(object, "name"), object.Get("amax").ToNumber().FloatValue()};
 }
 
 ModelSource ModelFrom(Napi::Object object) {
@@ -96,6 +106,9 @@ ConfigOptions ConfigFrom(Napi::Object object) {
   const Napi::Value level = object.Get("optimizationLevel");
   if (!level.IsUndefined()) config.optimization_level = static_cast<int>(IntegerOf(level));
   config.verbosity = VerbosityFrom(object);
+  config.flags = ListOf<std::string>(object, "flags", TextOf);
+  const Napi::Value tf32 = object.Get("tf32");
+  config.tf32 = tf32.IsUndefined() || tf32.ToBoolean();
   return config;
 }
 
@@ -147,6 +160,17 @@ Napi::Value LayerObject(Napi::Env env, const LayerInfo& layer) {
   return object;
 }
 
+Napi::Value Text(Napi::Env env, const std::string& text) { return Napi::String::New(env, text); }
+
+Napi::Object RangesObject(Napi::Env env, const RangeReport& ranges) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("covered", ArrayOf(env, ranges.covered, Text));
+  object.Set("derived", ArrayOf(env, ranges.derived, Text));
+  object.Set("missing", ArrayOf(env, ranges.missing, Text));
+  object.Set("unused", ArrayOf(env, ranges.unused, Text));
+  return object;
+}
+
 Napi::Object NetworkObject(Napi::Env env, const NetworkInfo& network) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("name", network.name);
@@ -182,6 +206,10 @@ BuildOptions BuildOptionsFrom(Napi::Object object) {
   options.model = ModelFrom(object);
   options.profiles = ListOf<Profile>(object, "profiles", ProfileFrom);
   options.config = ConfigFrom(object);
+  if (!object.Get("ranges").IsUndefined()) {
+    options.ranges = ListOf<std::pair<std::string, float>>(object, "ranges", MagnitudeFrom);
+  }
+  options.strict_ranges = object.Get("strictRanges").ToBoolean();
   const Napi::Value layers = object.Get("describeLayers");
   options.describe_layers = layers.IsUndefined() || layers.ToBoolean();
   return options;
@@ -204,6 +232,7 @@ Napi::Object OutcomeOf(Napi::Env env, const BuildResult& result) {
   if (result.calibration) object.Set("calibration", CalibrationObject(env, *result.calibration));
   object.Set("parserErrors", ArrayOf(env, result.parser_errors, ParserErrorObject));
   object.Set("network", NetworkObject(env, result.network));
+  if (result.ranges) object.Set("ranges", RangesObject(env, *result.ranges));
   object.Set("layerReport", result.layer_report);
   object.Set("log", ArrayOf(env, result.log, LogObject));
   object.Set("libraryVersion", result.library_version);

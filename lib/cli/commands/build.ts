@@ -1,5 +1,10 @@
 import { Command } from 'commander';
-import { type BuildResult, type BuildWarning, countOutputTypes } from '../../engine/index.js';
+import {
+  type BuildResult,
+  type BuildWarning,
+  countOutputTypes,
+  type RangeCoverage,
+} from '../../engine/index.js';
 import { formatBytes, formatDuration } from '../../report/index.js';
 import { buildFile } from '../../tasks/index.js';
 import { type BuildFlags, buildFlags, buildOptionsOf } from '../build-flags.js';
@@ -32,6 +37,15 @@ function originText({ cache, library, elapsedMs, created }: Omit<BuildResult, 'p
     : `built by ${by} in ${took}`;
 }
 
+function coverageText({ covered, derived, missing, unused }: RangeCoverage): string {
+  const all = covered.length + derived.length + missing.length;
+  const more = unused.length === 0 ? '' : `; ${unused.length} entries of the table match no tensor`;
+  return (
+    `Ranges: ${covered.length} of ${all} tensors from the table, ${derived.length} derived, ` +
+    `${missing.length} without${more}`
+  );
+}
+
 async function buildAction(context: Context, flags: Flags, argument?: string): Promise<void> {
   const { build, files, manifest } = await buildFile(modelOf(argument, flags), {
     ...context.call,
@@ -47,6 +61,7 @@ async function buildAction(context: Context, flags: Flags, argument?: string): P
         ? ''
         : ` for compute capabilities ${build.computeCapabilities.join(', ')}`),
   );
+  if (build.ranges !== undefined) context.line(coverageText(build.ranges));
   if (types.length > 0) {
     const list = types.map(([type, count]) => `${count} ${type}`).join(', ');
     context.line(`${build.layers.length} layers; by the type of their output: ${list}`);
@@ -62,7 +77,8 @@ export function buildCommand(io: CliIo): Command {
     .summary("build a TensorRT engine; trtexec's flags")
     .description(
       "Build a TensorRT engine from an ONNX model. Flags are trtexec's. Precision is the model's own: " +
-        'a model from `quantize` makes an INT8 engine. With --computeCapabilities and the TensorRT-RTX ' +
+        'a model from `quantize` makes an INT8 engine. TensorRT 8.6 and 10 choose other precisions ' +
+        'when they may (--int8, --fp16, --bf16, --best). With --computeCapabilities and the TensorRT-RTX ' +
         'libraries no GPU is needed. An engine that was built before, from the same model with the same ' +
         'options for the same GPU, comes from the cache.',
     )
@@ -78,6 +94,7 @@ export function buildCommand(io: CliIo): Command {
   return examples(command, [
     'build model.int8.onnx --saveEngine=model.engine --computeCapabilities=80,89,120',
     'build --onnx=model.onnx --saveEngine=model.engine --optShapes=input:1x3x224x224',
+    'build model.onnx --int8 --fp16 --calibration calibration --saveEngine=model.engine',
     'build model.onnx --saveEngine=model.engine --minShapes=input:1x3x224x224 ' +
       '--optShapes=input:8x3x224x224 --maxShapes=input:32x3x224x224 --memPoolSize=workspace:4096M',
   ]);

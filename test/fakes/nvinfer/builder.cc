@@ -259,6 +259,7 @@ IHostMemory* Builder::buildSerializedNetwork(INetworkDefinition& definition,
     return nullptr;
   }
   if (!CheckProfiles(network, config)) return nullptr;
+  ReportBuild(network, config, cuda_->CurrentDevice());
 
   std::map<std::string, float> scales;
   bool calibrated = false;

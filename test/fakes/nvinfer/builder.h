@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 
 #include "network.h"
 #include "plan.h"
@@ -92,8 +93,13 @@ class Config : public IBuilderConfig, public VBuilderConfigStub {
   void setAvgTimingIterations(int32_t count) noexcept override { averages = count; }
   int32_t getAvgTimingIterations() const noexcept override { return averages; }
   void setEngineCapability(EngineCapability) noexcept override {}
-  void setPreviewFeature(PreviewFeature, bool) noexcept override {}
-  bool getPreviewFeature(PreviewFeature) const noexcept override { return false; }
+  void setPreviewFeature(PreviewFeature feature, bool on) noexcept override {
+    if (on) previews.insert(static_cast<int>(feature));
+    if (!on) previews.erase(static_cast<int>(feature));
+  }
+  bool getPreviewFeature(PreviewFeature feature) const noexcept override {
+    return previews.count(static_cast<int>(feature)) != 0;
+  }
   void setProfileStream(const cudaStream_t stream) noexcept override { stream_ = stream; }
   cudaStream_t getProfileStream() const noexcept override { return stream_; }
   void setDefaultDeviceType(DeviceType) noexcept override {}
@@ -106,6 +112,7 @@ class Config : public IBuilderConfig, public VBuilderConfigStub {
   std::vector<const Profile*> profiles;
   const Profile* calibrationProfile = nullptr;
   std::map<int, size_t> pools;
+  std::set<int> previews;
   int32_t optimization = 3, auxStreams = -1, averages = 1;
   HardwareCompatibilityLevel hardware = HardwareCompatibilityLevel::kNONE;
   ProfilingVerbosity verbosity = ProfilingVerbosity::kLAYER_NAMES_ONLY;
@@ -157,6 +164,9 @@ class Builder : public IBuilder, public VBuilderStub {
   int32_t threads_ = 1;
   std::vector<std::unique_ptr<Profile>> profiles_;
 };
+
+// report.cc: appends a line of JSON to the file that the switch buildReport names.
+void ReportBuild(const Network& network, const Config& config, int device);
 
 // calibrate.cc: false when the build must end.
 bool Calibrate(Network& network, Config& config, const Cuda& cuda, ILogger* logger,

@@ -72,6 +72,7 @@ const Cuda* FindCuda(ILogger* logger) {
   Get(library, "cuCtxGetCurrent", &next->getCurrent);
   Get(library, "cuCtxSetCurrent", &next->setCurrent);
   Get(library, "cuDevicePrimaryCtxRetain", &next->retain);
+  Get(library, "cuCtxGetDevice", &next->getDevice);
   if (!Describe(library, next.get())) {
     Log(logger, ILogger::Severity::kERROR, "CUDA initialization failure with error: 101");
     return nullptr;
@@ -91,6 +92,11 @@ bool Cuda::Ensure() const {
   void* context = nullptr;
   if (getCurrent(&context) != 0) return false;
   return context != nullptr || (retain(&context, 0) == 0 && setCurrent(context) == 0);
+}
+
+int Cuda::CurrentDevice() const {
+  int device = -1;
+  return getDevice(&device) == 0 ? device : -1;
 }
 
 bool DeviceMemory::Allocate(const Cuda& cuda, size_t bytes, ILogger* logger) {

@@ -64,10 +64,12 @@ struct Cuda {
   int (*getCurrent)(void**) = nullptr;
   int (*setCurrent)(void*) = nullptr;
   int (*retain)(void**, int) = nullptr;
+  int (*getDevice)(int*) = nullptr;
   std::string deviceName;
   int major = 0, minor = 0;
   // Makes the primary context of device 0 current if none is, as the CUDA runtime does.
   bool Ensure() const;
+  int CurrentDevice() const;
 };
 // Null and an error in the log when there is no device, as createInferBuilder of the real library.
 const Cuda* FindCuda(ILogger* logger);

@@ -128,7 +128,13 @@ LayerData* Network::NewLayer(LayerType type, const std::string& name, const std:
   layer->name = name;
   layer->op = op;
   layers.push_back(layer);
-  Wrap<PlainShell>(layer);
+  if (type == LayerType::kCONSTANT) {
+    Wrap<ConstantShell>(layer);
+  } else if (type == LayerType::kELEMENTWISE) {
+    Wrap<ElementWiseShell>(layer);
+  } else {
+    Wrap<PlainShell>(layer);
+  }
   return layer;
 }
 

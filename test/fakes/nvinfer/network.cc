@@ -48,6 +48,12 @@ bool IsElementWise(const std::string& op) {
   return op == "Add" || op == "Mul" || op == "Sub" || op == "Div";
 }
 
+ElementWiseOperation OperationOf(const std::string& op) {
+  if (op == "Mul") return ElementWiseOperation::kPROD;
+  if (op == "Sub") return ElementWiseOperation::kSUB;
+  return op == "Div" ? ElementWiseOperation::kDIV : ElementWiseOperation::kSUM;
+}
+
 void Describe(Tensor* tensor, const Value& value) {
   tensor->type = FromOnnx(value.elementType);
   tensor->shapeKnown = value.hasShape;
@@ -210,12 +216,20 @@ void Network::Fill(const Model& model) {
         output->producer = constant;
         constant->outputs.push_back(output);
         constant->constantInputs.push_back(input);
+        // The reader keeps the first value of an initialiser: all are taken to be that one.
+        constant->values.assign(static_cast<size_t>(constants[input]->Count()),
+                                constants[input]->first);
+        static_cast<IConstantLayer*>(constant->shell)
+            ->setWeights({output->type, constant->values.data(), constants[input]->Count()});
         nodeInputs.push_back(output);
       } else if (constants.count(input) != 0) {
         constantInputs.push_back(input);
       }
     }
     layer = NewLayer(TypeOfOperator(node.op), node.name.empty() ? node.op : node.name, node.op);
+    if (IsElementWise(node.op)) {
+      static_cast<IElementWiseLayer*>(layer->shell)->setOperation(OperationOf(node.op));
+    }
     layer->inputs = nodeInputs;
     layer->constantInputs = constantInputs;
     layer->metadata = "[ONNX Layer: " + node.name + "]";
