@@ -125,6 +125,7 @@ OpenOptions OpenOptionsFrom(Napi::Object object) {
   session.spin_always = session.slot.spin;
   session.spin_us = static_cast<int>(NumberOf(object, "spinMicroseconds", session.spin_us));
   session.max_queued = static_cast<size_t>(NumberOf(object, "maxQueued", 1024));
+  session.ahead_us = static_cast<int>(NumberOf(object, "aheadMicroseconds", session.ahead_us));
   session.profile = static_cast<int>(NumberOf(object, "profile", -1));
   session.warm_up = FlagOf(object, "warmUp", true);
   return options;
@@ -218,6 +219,8 @@ Napi::Object LoopObject(Napi::Env env, const LoopResult& loop) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("host", Doubles(env, loop.host));
   object.Set("enqueue", Doubles(env, loop.enqueue));
+  object.Set("enqueueStart", Doubles(env, loop.enqueue_start));
+  object.Set("uploadStart", Doubles(env, loop.upload_start));
   object.Set("upload", Doubles(env, loop.upload));
   object.Set("compute", Doubles(env, loop.compute));
   object.Set("download", Doubles(env, loop.download));
@@ -225,6 +228,15 @@ Napi::Object LoopObject(Napi::Env env, const LoopResult& loop) {
   object.Set("endMs", loop.end_ms);
   object.Set("graph", loop.graph);
   return object;
+}
+
+Napi::Array LayersArray(Napi::Env env, const std::vector<LayerTimes>& layers) {
+  return ListOf(env, layers, [env](const LayerTimes& layer) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("name", layer.name);
+    entry.Set("milliseconds", Doubles(env, layer.milliseconds));
+    return entry;
+  });
 }
 
 Napi::Object MemoryObject(Napi::Env env, const Session& session) {

@@ -26,6 +26,7 @@ Napi::Object FailureObject(Napi::Env env, const Failure& failure);
 [[noreturn]] void ThrowFailure(Napi::Env env, const Failure& failure);
 Napi::Object ShapeSetObject(Napi::Env env, const ShapeSet& shapes);
 Napi::Object LoopObject(Napi::Env env, const LoopResult& loop);
+Napi::Array LayersArray(Napi::Env env, const std::vector<LayerTimes>& layers);
 Napi::Object MemoryObject(Napi::Env env, const Session& session);
 // Inputs, outputs, profiles, versions, and the shapes of an engine that is not dynamic.
 Napi::Object EngineObject(Napi::Env env, const Session& session);

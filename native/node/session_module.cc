@@ -36,7 +36,7 @@ void OpenHere(OpenOptions& options, Opened& opened) {
                   "fits.");
     }
     opened.session = std::make_shared<Session>(
-        engine, options.session, [waker = opened.waker] { waker->Wake(); });
+        engine, options.session, [waker = opened.waker](Wake wake) { waker->Post(wake); });
     CloseAtExit(opened.session);
   } catch (const Error& error) {
     opened.failure = Failure{error, engine == nullptr ? log.TakeLines() : engine->TakeLog()};

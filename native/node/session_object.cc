@@ -14,11 +14,21 @@ uint64_t IdFrom(Napi::Value value) {
   return static_cast<uint64_t>(value.As<Napi::Number>().Int64Value());
 }
 
+double MillisecondsOf(std::chrono::steady_clock::time_point time) {
+  return std::chrono::duration<double, std::milli>(time.time_since_epoch()).count();
+}
+
 }  // namespace
 
-void SessionWaker::Wake() const {
-  channel->Post([waiting = object](Napi::Env env) {
-    if (const std::shared_ptr<SessionObject> session = waiting.lock()) session->Drain(env);
+void SessionWaker::Post(Wake wake) const {
+  channel->Post([waiting = object, wake](Napi::Env env) {
+    const std::shared_ptr<SessionObject> session = waiting.lock();
+    if (session == nullptr) return;
+    if (wake == Wake::kSoon) {
+      session->Soon(env);
+    } else {
+      session->Drain(env);
+    }
   });
 }
 
@@ -54,9 +64,13 @@ Napi::Object SessionObject::Create(Napi::Env env, std::shared_ptr<SessionHost> h
   method("run", &SessionObject::Run);
   method("runSync", &SessionObject::RunSync);
   method("ping", &SessionObject::Ping);
+  method("poll", &SessionObject::Poll);
   method("prepare", &SessionObject::Prepare);
   method("prepareSync", &SessionObject::PrepareSync);
   method("loop", &SessionObject::Loop);
+  method("profile", &SessionObject::Profile);
+  method("layerInformation", &SessionObject::LayerInformation);
+  method("lastTimes", &SessionObject::LastTimes);
   method("cancel", &SessionObject::Cancel);
   method("memory", &SessionObject::Memory);
   method("close", &SessionObject::Close);
@@ -118,7 +132,12 @@ void SessionObject::RunSync(const Napi::CallbackInfo& info) {
 void SessionObject::Ping(const Napi::CallbackInfo& info) {
   Work work;
   work.id = IdFrom(info[0]);
+  work.hold = std::chrono::microseconds(info[1].As<Napi::Number>().Int64Value());
   Submit(info.Env(), std::move(work));
+}
+
+void SessionObject::Poll(const Napi::CallbackInfo& info) {
+  if (session_ != nullptr && session_->HasCompleted()) Drain(info.Env());
 }
 
 void SessionObject::Prepare(const Napi::CallbackInfo& info) {
@@ -146,6 +165,31 @@ void SessionObject::Loop(const Napi::CallbackInfo& info) {
   work.job = JobFrom(Open(info.Env()), info[1], info[2], info[3]);
   work.loop = LoopOptionsFrom(info[4].As<Napi::Object>());
   Submit(info.Env(), std::move(work));
+}
+
+void SessionObject::Profile(const Napi::CallbackInfo& info) {
+  Work work;
+  work.kind = Work::Kind::kProfile;
+  work.id = IdFrom(info[0]);
+  work.job = JobFrom(Open(info.Env()), info[1], info[2], info[3]);
+  work.loop.iterations = info[4].As<Napi::Number>().Int64Value();
+  Submit(info.Env(), std::move(work));
+}
+
+Napi::Value SessionObject::LayerInformation(const Napi::CallbackInfo& info) {
+  Session& session = Open(info.Env());
+  try {
+    return Napi::String::New(info.Env(), session.LayerInformation());
+  } catch (const Error& error) {
+    ThrowFailure(info.Env(), {error, session.TakeLog()});
+  }
+}
+
+Napi::Value SessionObject::LastTimes(const Napi::CallbackInfo& info) {
+  Napi::Array times = Napi::Array::New(info.Env(), 2);
+  times.Set(0U, taken_ms_);
+  times.Set(1U, done_ms_);
+  return times;
 }
 
 Napi::Value SessionObject::Cancel(const Napi::CallbackInfo& info) {
@@ -195,8 +239,16 @@ void SessionObject::Drain(Napi::Env env) {
     Napi::Value value = env.Undefined();
     if (completion.shapes != nullptr) value = ShapeSetObject(env, *completion.shapes);
     if (completion.loop != nullptr) value = LoopObject(env, *completion.loop);
+    if (completion.layers != nullptr) value = LayersArray(env, *completion.layers);
+    taken_ms_ = MillisecondsOf(completion.taken);
+    done_ms_ = MillisecondsOf(completion.done);
     done.Call({Napi::Number::New(env, static_cast<double>(completion.id)), failure, value});
   }
+}
+
+void SessionObject::Soon(Napi::Env env) {
+  if (session_ == nullptr || pending_ == 0) return;
+  on_done_.Value().Call({Napi::Number::New(env, 0)});
 }
 
 void SessionObject::Abandon() {

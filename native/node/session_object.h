@@ -14,7 +14,7 @@ namespace trtn {
 struct SessionWaker {
   std::shared_ptr<JsChannel> channel;
   std::weak_ptr<SessionObject> object;
-  void Wake() const;
+  void Post(Wake wake) const;
 };
 
 // The JavaScript side of one session: lives and dies on the JavaScript thread, and holds the only N-API
@@ -33,6 +33,8 @@ class SessionObject : public std::enable_shared_from_this<SessionObject> {
 
   // Hands completed work to the callback.
   void Drain(Napi::Env env);
+  // Tells the callback that a run is about to be done.
+  void Soon(Napi::Env env);
   // The environment goes: drops what is queued, waits for what runs and frees the session.
   void Abandon();
 
@@ -41,9 +43,13 @@ class SessionObject : public std::enable_shared_from_this<SessionObject> {
   void Run(const Napi::CallbackInfo& info);
   void RunSync(const Napi::CallbackInfo& info);
   void Ping(const Napi::CallbackInfo& info);
+  void Poll(const Napi::CallbackInfo& info);
   void Prepare(const Napi::CallbackInfo& info);
   Napi::Value PrepareSync(const Napi::CallbackInfo& info);
   void Loop(const Napi::CallbackInfo& info);
+  void Profile(const Napi::CallbackInfo& info);
+  Napi::Value LayerInformation(const Napi::CallbackInfo& info);
+  Napi::Value LastTimes(const Napi::CallbackInfo& info);
   Napi::Value Cancel(const Napi::CallbackInfo& info);
   Napi::Value Memory(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
@@ -57,6 +63,9 @@ class SessionObject : public std::enable_shared_from_this<SessionObject> {
   std::shared_ptr<Session> session_;
   Napi::FunctionReference on_done_;
   size_t pending_ = 0;
+  // Of the completion that was handed over last, in milliseconds of the steady clock.
+  double taken_ms_ = 0;
+  double done_ms_ = 0;
 };
 
 }  // namespace trtn

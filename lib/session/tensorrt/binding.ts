@@ -12,7 +12,8 @@ export interface NativeOpenOptions {
   contexts: number;
   graph: boolean;
   spin: boolean;
-  spinMicroseconds?: number;
+  spinMicroseconds: number;
+  aheadMicroseconds: number;
   maxQueued: number;
   profile?: number;
   warmUp: boolean;
@@ -75,12 +76,20 @@ export interface NativeLoopOptions {
 export interface NativeLoopResult {
   host: Float64Array;
   enqueue: Float64Array;
+  enqueueStart: Float64Array;
+  uploadStart: Float64Array;
   upload: Float64Array;
   compute: Float64Array;
   download: Float64Array;
   beginMs: number;
   endMs: number;
   graph: boolean;
+}
+
+/** Times of one layer, one a run. */
+export interface NativeLayerTimes {
+  name: string;
+  milliseconds: Float64Array;
 }
 
 /** Memory in bytes. */
@@ -97,12 +106,12 @@ export interface NativeMemory {
 
 /** One session. Methods with an `id` complete through the callback of `onDone`. */
 export interface NativeSession {
-  /** The callback is held weakly while nothing is pending. */
+  /** The callback is held weakly while nothing is pending. Number 0: a run is about to be done. */
   onDone(
     callback: (
       id: number,
       failure: NativeFailure | undefined,
-      value: NativeShapes | NativeLoopResult | undefined,
+      value: NativeShapes | NativeLoopResult | NativeLayerTimes[] | undefined,
     ) => void,
   ): void;
   run(
@@ -116,7 +125,10 @@ export interface NativeSession {
     inputs: readonly NativeTensor[],
     outputs: readonly (NativeTensor | undefined)[],
   ): void;
-  ping(id: number): void;
+  /** The worker keeps it for so long, busy. */
+  ping(id: number, holdMicroseconds: number): void;
+  /** Calls back at once for what is done. */
+  poll(): void;
   prepare(id: number, shapes: readonly (readonly number[])[]): void;
   prepareSync(shapes: readonly (readonly number[])[]): NativeShapes;
   loop(
@@ -126,6 +138,17 @@ export interface NativeSession {
     outputs: readonly (NativeTensor | undefined)[],
     options: NativeLoopOptions,
   ): void;
+  profile(
+    id: number,
+    shapes: number,
+    inputs: readonly NativeTensor[],
+    outputs: readonly (NativeTensor | undefined)[],
+    iterations: number,
+  ): void;
+  /** The inspector's JSON. */
+  layerInformation(): string;
+  /** When the worker took and ended what was called back last: milliseconds of the steady clock. */
+  lastTimes(): [taken: number, done: number];
   /** True when the work was still queued; it then never completes. */
   cancel(id: number): boolean;
   memory(): NativeMemory;

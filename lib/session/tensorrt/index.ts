@@ -1,9 +1,6 @@
-export {
-  InferenceSession,
-  type ProfileShapes,
-  type SessionMemory,
-} from './inference-session.js';
-export type { LoopOptions, LoopTimes } from './loop.js';
+export type { ProfileShapes, SessionMemory } from './description.js';
+export { InferenceSession } from './inference-session.js';
+export type { LayerTimes, LoopOptions, LoopTimes } from './loop.js';
 export { DeviceTensor, PinnedTensor } from './memory.js';
-export type { EngineSource, InferenceSessionOptions } from './options.js';
+export type { EngineSource, InferenceSessionOptions, PingOptions } from './options.js';
 export type { AnyTensor, Feeds, Fetches, Outputs } from './types.js';

@@ -1,45 +1,25 @@
+import { integer } from '../../arguments.js';
 import { TensorRTError } from '../../errors.js';
 import { chooseLibrary, requireFamily } from '../../runtime/index.js';
 import type { Tensor, TensorType } from '../../tensor.js';
 import type { ModelSession, RunOptions, ValueMetadata } from '../model-session.js';
-import { arrange } from './arrange.js';
-import type {
-  NativeEngineInfo,
-  NativeLoopResult,
-  NativeSession,
-  NativeShapes,
-  SessionBinding,
-} from './binding.js';
+import { type Arranged, arrange } from './arrange.js';
+import type { NativeEngineInfo, NativeSession, NativeShapes, SessionBinding } from './binding.js';
+import { type ProfileShapes, profilesOf, type SessionMemory } from './description.js';
 import { errorOf, thrownBy } from './failures.js';
-import { type LoopOptions, type LoopTimes, nativeLoopOptions } from './loop.js';
+import { type LayerTimes, type LoopOptions, type LoopTimes, nativeLoopOptions } from './loop.js';
 import { DeviceTensor, PinnedTensor } from './memory.js';
-import { type EngineSource, type InferenceSessionOptions, nativeOptions } from './options.js';
+import {
+  type EngineSource,
+  type InferenceSessionOptions,
+  nativeOptions,
+  type PingOptions,
+  pingMicroseconds,
+  wakeAhead,
+} from './options.js';
 import { PendingWork } from './pending.js';
 import { metadataOf, type RunPlan, RunPlans } from './plans.js';
 import type { Feeds, Fetches, Outputs } from './types.js';
-
-/** The shapes that one optimization profile takes, by input. */
-export type ProfileShapes = Readonly<
-  Record<string, { min: readonly number[]; opt: readonly number[]; max: readonly number[] }>
->;
-
-/** Memory that a session holds, in bytes. */
-export interface SessionMemory {
-  /** Of the GPU: the engine's weights, as the driver's free memory changed when it was loaded. */
-  engineBytes: number;
-  /** Of the GPU: scratch memory, inputs and outputs of all contexts. */
-  deviceBytes: number;
-  /** Of the CPU, page-locked: what inputs and outputs in ordinary memory pass through. */
-  stagingBytes: number;
-  /** Of the CPU, page-locked: all pinned tensors of this process. */
-  pinnedBytes: number;
-  /** TensorRT's execution contexts: one a context and kind of shapes. */
-  executionContexts: number;
-  /** Free and total memory of the GPU, over all processes. */
-  gpuFreeBytes: number;
-  /** See `gpuFreeBytes`. */
-  gpuTotalBytes: number;
-}
 
 function released(): TensorRTError {
   return new TensorRTError('SESSION_RELEASED', 'The session was released before this run', {
@@ -88,7 +68,7 @@ export class InferenceSession implements ModelSession {
   ) {
     this.#binding = binding;
     this.#native = native;
-    this.#pending = new PendingWork(native);
+    this.#pending = new PendingWork(native, options.spinWait ?? false, wakeAhead(options));
     this.inputs = engine.inputs.map(metadataOf);
     this.outputs = engine.outputs.map(metadataOf);
     this.inputNames = this.inputs.map(({ name }) => name);
@@ -182,13 +162,16 @@ export class InferenceSession implements ModelSession {
 
   /**
    * Goes to a worker and back without any work on the GPU: what a promise from another thread costs at
-   * least on this machine.
+   * least on this machine. One pinged again and again never sleeps deeply; with `holdMicroseconds` it
+   * waits as for a run of that length, and the time beyond is what waking it costs.
    *
-   * @throws TensorRTError `SESSION_RELEASED`, `QUEUE_FULL`.
+   * @param options How long the worker keeps it.
+   * @throws RangeError for a wrong time; TensorRTError `SESSION_RELEASED`, `QUEUE_FULL`.
    */
-  ping(): Promise<void> {
-    if (this.#released !== undefined) return Promise.reject(released());
-    return this.#pending.start<undefined>((id) => this.#native.ping(id), undefined, undefined);
+  async ping(options: PingOptions = {}): Promise<void> {
+    if (this.#released !== undefined) throw released();
+    const hold = pingMicroseconds(options);
+    return this.#pending.start<undefined>((id) => this.#native.ping(id, hold));
   }
 
   /**
@@ -200,22 +183,46 @@ export class InferenceSession implements ModelSession {
    * @throws As `run`.
    */
   loop(feeds: Feeds, options: LoopOptions = {}): Promise<LoopTimes> {
-    const submit = (plan: RunPlan): Promise<LoopTimes> => {
-      const work = arrange(this.inputNames, plan, feeds, undefined);
-      const native = nativeLoopOptions(options);
-      return this.#pending.start<NativeLoopResult>(
-        (id) => this.#native.loop(id, plan.id, work.inputs, work.outputs, native),
-        work,
-        options.signal,
-      );
-    };
-    try {
-      if (this.#released !== undefined) throw released();
-      const plan = this.#plans.find(feeds);
-      return plan === undefined ? this.#prepare(feeds, options, submit) : submit(plan);
-    } catch (error) {
-      return Promise.reject(thrownBy(error));
-    }
+    return this.#measure(feeds, options, (id, plan, { inputs, outputs }) =>
+      this.#native.loop(id, plan, inputs, outputs, nativeLoopOptions(options)),
+    );
+  }
+
+  /**
+   * Runs without CUDA graphs and measures every layer. TensorRT waits between layers for that, so their
+   * sum is more than a run takes.
+   *
+   * @param feeds As for `run`.
+   * @param iterations How many runs.
+   * @param options With a signal, is given up as a run is.
+   * @returns The layers in the order in which they run.
+   * @throws As `run`; RangeError for a wrong number.
+   */
+  profileLayers(feeds: Feeds, iterations = 10, options: RunOptions = {}): Promise<LayerTimes[]> {
+    return this.#measure(feeds, options, (id, plan, { inputs, outputs }) =>
+      this.#native.profile(id, plan, inputs, outputs, integer('iterations', iterations, 1)),
+    );
+  }
+
+  /**
+   * What TensorRT's inspector says of the engine's layers: names alone unless the engine was built with
+   * `profilingVerbosity: 'detailed'`.
+   *
+   * @returns The inspector's JSON document.
+   * @throws TensorRTError `SESSION_RELEASED`, `INFERENCE_FAILED`.
+   */
+  layerInformation(): string {
+    return this.#ask(() => this.#native.layerInformation());
+  }
+
+  /**
+   * When a worker took the work that was done last, and when it was done with it.
+   *
+   * @returns Milliseconds of the machine's steady clock, as `process.hrtime` counts.
+   * @internal For benchmarks.
+   */
+  lastTimes(): [taken: number, done: number] {
+    return this.#ask(() => this.#native.lastTimes());
   }
 
   /**
@@ -248,7 +255,7 @@ export class InferenceSession implements ModelSession {
    * @throws TensorRTError `SESSION_RELEASED`, `INFERENCE_FAILED`.
    */
   memory(): SessionMemory {
-    const { graphProblem: _, ...memory } = this.#query();
+    const { graphProblem: _, ...memory } = this.#ask(() => this.#native.memory());
     return memory;
   }
 
@@ -259,7 +266,7 @@ export class InferenceSession implements ModelSession {
    * @throws TensorRTError `SESSION_RELEASED`, `INFERENCE_FAILED`.
    */
   graphCapture(): { enabled: boolean; problem?: string } {
-    const { graphProblem } = this.#query();
+    const { graphProblem } = this.#ask(() => this.#native.memory());
     if (graphProblem === '') return { enabled: this.#graph };
     return { enabled: false, problem: graphProblem };
   }
@@ -287,12 +294,32 @@ export class InferenceSession implements ModelSession {
     await this.#native.close();
   }
 
-  #query() {
+  #ask<T>(call: () => T): T {
     if (this.#released !== undefined) throw released();
     try {
-      return this.#native.memory();
+      return call();
     } catch (error) {
       throw thrownBy(error);
+    }
+  }
+
+  /** Work of many runs over the same tensors. */
+  #measure<T>(
+    feeds: Feeds,
+    options: RunOptions,
+    start: (id: number, plan: number, work: Arranged) => void,
+  ): Promise<T> {
+    const submit = (plan: RunPlan): Promise<T> => {
+      const work = arrange(this.inputNames, plan, feeds, undefined);
+      const { signal } = options;
+      return this.#pending.start<T>((id) => start(id, plan.id, work), { hold: work, signal });
+    };
+    try {
+      if (this.#released !== undefined) throw released();
+      const plan = this.#plans.find(feeds);
+      return plan === undefined ? this.#prepare(feeds, options, submit) : submit(plan);
+    } catch (error) {
+      return Promise.reject(thrownBy(error));
     }
   }
 
@@ -307,8 +334,7 @@ export class InferenceSession implements ModelSession {
     try {
       const shapes = await this.#pending.start<NativeShapes>(
         (id) => this.#native.prepare(id, this.#plans.shapesOf(feeds)),
-        undefined,
-        signal,
+        { signal },
       );
       result = next(this.#plans.add(shapes));
     } catch (error) {
@@ -327,20 +353,9 @@ export class InferenceSession implements ModelSession {
     options: RunOptions | undefined,
   ): Promise<Outputs> {
     const work = arrange(this.inputNames, plan, feeds, fetches);
-    return this.#pending
-      .start<undefined>(
-        (id) => this.#native.run(id, plan.id, work.inputs, work.outputs),
-        [work, feeds],
-        options?.signal,
-      )
-      .then(() => work.results);
+    return this.#pending.run<Outputs>(
+      (id) => this.#native.run(id, plan.id, work.inputs, work.outputs),
+      { hold: [work, feeds], result: work.results, signal: options?.signal },
+    );
   }
-}
-
-function profilesOf(engine: NativeEngineInfo): ProfileShapes[] {
-  const dynamic = engine.inputs.filter(({ profiles }) => profiles.length > 0);
-  if (dynamic.length === 0) return [];
-  return Array.from({ length: engine.profiles }, (_, index) =>
-    Object.fromEntries(dynamic.map(({ name, profiles }) => [name, profiles[index]!])),
-  );
 }

@@ -30,6 +30,10 @@ export interface LoopTimes {
   host: Float64Array;
   /** Of launching the computation, on the CPU. */
   enqueue: Float64Array;
+  /** Where the launch began, on the CPU, since the first iteration. */
+  enqueueStart: Float64Array;
+  /** Where the upload began, on the GPU, since the first iteration; empty without `events`. */
+  uploadStart: Float64Array;
   /** Of the upload, on the GPU; empty without `events`. */
   upload: Float64Array;
   /** Of the computation, on the GPU; empty without `events`. */
@@ -42,6 +46,14 @@ export interface LoopTimes {
   endMs: number;
   /** Whether every iteration was the launch of a CUDA graph. */
   graph: boolean;
+}
+
+/** Time of one layer of an engine. */
+export interface LayerTimes {
+  /** The layer, as TensorRT names it; the names of layers that were fused are joined. */
+  name: string;
+  /** Milliseconds on the GPU, one a run. */
+  milliseconds: Float64Array;
 }
 
 /**

@@ -1,15 +1,34 @@
-import type { NativeFailure, NativeLoopResult, NativeSession, NativeShapes } from './binding.js';
+import type {
+  NativeFailure,
+  NativeLayerTimes,
+  NativeLoopResult,
+  NativeSession,
+  NativeShapes,
+} from './binding.js';
 import { errorOf, thrownBy } from './failures.js';
+import { ResultPolling } from './polling.js';
 
-type Value = NativeShapes | NativeLoopResult | undefined;
+type Value = NativeShapes | NativeLoopResult | NativeLayerTimes[] | undefined;
 
 interface Entry {
-  resolve: ((value: Value) => void) | undefined;
+  resolve: ((value: unknown) => void) | undefined;
   reject: (reason: unknown) => void;
   /** Whatever must stay in memory until the native side is done with it. */
   readonly hold: unknown;
+  /** What the promise resolves to, where that is known before; else what the native side gives. */
+  readonly result: unknown;
   readonly signal: AbortSignal | undefined;
   onAbort: (() => void) | undefined;
+}
+
+/** What a piece of work comes with. */
+export interface WorkOptions {
+  /** What must stay in memory until it is done. */
+  readonly hold?: unknown;
+  /** What its promise resolves to; by default what the native side gives. */
+  readonly result?: unknown;
+  /** Takes it out of the queue, or drops its result. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -22,26 +41,41 @@ export class PendingWork {
   // Held here, because the native side holds it weakly while idle.
   readonly #onDone = (id: number, failure: NativeFailure | undefined, value: Value): void =>
     this.#done(id, failure, value);
+  readonly #polling: ResultPolling;
+  readonly #spin: boolean;
   #next = 1;
   #whenEmpty: (() => void)[] = [];
 
-  constructor(native: NativeSession) {
+  /**
+   * @param native Where the work is done.
+   * @param spin Whether the event loop polls for as long as a run is in hand.
+   * @param aheadMicroseconds How long before a result it is told of it.
+   */
+  constructor(native: NativeSession, spin: boolean, aheadMicroseconds: number) {
     this.#native = native;
+    this.#spin = spin;
+    this.#polling = new ResultPolling(
+      native,
+      () => this.#entries.size > 0,
+      spin ? Number.POSITIVE_INFINITY : aheadMicroseconds,
+    );
     native.onDone(this.#onDone);
+  }
+
+  /** {@link PendingWork.start} for a run: its result is worth waiting for. */
+  run<T>(start: (id: number) => void, options: WorkOptions): Promise<T> {
+    const promise = this.start<T>(start, options);
+    if (this.#spin) this.#polling.begin();
+    return promise;
   }
 
   /**
    * Starts a piece of work.
    *
    * @param start Hands it to the native session under the given number.
-   * @param hold What must stay in memory until it is done.
-   * @param signal Takes it out of the queue, or drops its result.
+   * @param options What it holds and gives, and how it is given up.
    */
-  start<T extends Value>(
-    start: (id: number) => void,
-    hold: unknown,
-    signal: AbortSignal | undefined,
-  ): Promise<T> {
+  start<T>(start: (id: number) => void, { hold, result, signal }: WorkOptions = {}): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (signal?.aborted) {
         reject(signal.reason);
@@ -56,9 +90,10 @@ export class PendingWork {
         return;
       }
       const entry: Entry = {
-        resolve: resolve as (value: Value) => void,
+        resolve: resolve as (value: unknown) => void,
         reject,
         hold,
+        result,
         signal,
         onAbort: undefined,
       };
@@ -85,11 +120,16 @@ export class PendingWork {
   }
 
   #done(id: number, failure: NativeFailure | undefined, value: Value): void {
+    // No work has this number: a run is about to be done.
+    if (id === 0) {
+      this.#polling.begin();
+      return;
+    }
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
     if (entry.onAbort !== undefined) entry.signal?.removeEventListener('abort', entry.onAbort);
     if (entry.resolve !== undefined) {
-      if (failure === undefined) entry.resolve(value);
+      if (failure === undefined) entry.resolve(entry.result ?? value);
       else entry.reject(errorOf(failure));
     }
     this.#remove(id);

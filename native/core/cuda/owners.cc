@@ -28,6 +28,13 @@ void Stream::Spin() const {
   Check(result, "cuStreamQuery");
 }
 
+bool Stream::Done() const {
+  const Result result = Driver().StreamQuery(get());
+  if (result == kNotReady) return false;
+  Check(result, "cuStreamQuery");
+  return true;
+}
+
 void Stream::Drain() const noexcept { Driver().StreamSynchronize(get()); }
 
 Event::Event(unsigned flags) {

@@ -53,6 +53,8 @@ class Stream {
   void Synchronize() const;
   // Polls instead of leaving the wait to the driver.
   void Spin() const;
+  // Whether everything queued is done.
+  bool Done() const;
   // Waits for what was queued and swallows the error: before host memory is given back.
   void Drain() const noexcept;
 

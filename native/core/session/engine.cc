@@ -191,6 +191,19 @@ void Engine::SetScratch(nvinfer1::IExecutionContext& context,
 #endif
 }
 
+std::string Engine::LayerInformation() {
+  const std::lock_guard<std::mutex> lock(context_mutex_);
+  const Owned<nvinfer1::IEngineInspector> inspector(engine_->createEngineInspector());
+  const char* text = inspector == nullptr ? nullptr
+                                          : inspector->getEngineInformation(
+                                                nvinfer1::LayerInformationFormat::kJSON);
+  if (text == nullptr) {
+    throw Error("INFERENCE_FAILED", "TensorRT tells nothing of the engine's layers: " +
+                                        log_.FirstError());
+  }
+  return ValidUtf8(text);
+}
+
 void Engine::Poison(const std::string& why) {
   const std::lock_guard<std::mutex> lock(poison_mutex_);
   if (!poison_) poison_ = why;

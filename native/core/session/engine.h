@@ -70,6 +70,9 @@ class Engine {
   Owned<nvinfer1::IExecutionContext> CreateContext();
   void SetScratch(nvinfer1::IExecutionContext& context, const cuda::DeviceBuffer& scratch) const;
 
+  // What the library's inspector says of all layers, as JSON. Throws Error INFERENCE_FAILED.
+  std::string LayerInformation();
+
   // What the library said since the last call, oldest first.
   std::vector<LogLine> TakeLog() { return log_.TakeLines(); }
 

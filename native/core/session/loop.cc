@@ -30,11 +30,13 @@ class Loop {
     const Clock::time_point warm = Clock::now();
     while (!stop_ && Since(warm) < options_.warm_up_seconds * 1000) Iterate();
     result_ = {};
+    counts_ = true;
     result_.graph = options_.graph;
     result_.begin_ms = Now();
-    const Clock::time_point start = Clock::now();
+    start_ = Clock::now();
+    if (!events_.empty()) origin_.Record(slot_.stream());
     const auto more = [&](int64_t done) {
-      return done < options_.iterations || Since(start) < options_.seconds * 1000;
+      return done < options_.iterations || Since(start_) < options_.seconds * 1000;
     };
     for (int64_t done = 0; !stop_ && more(done); ++done) Iterate();
     result_.end_ms = Now();
@@ -57,6 +59,7 @@ class Loop {
     const Clock::time_point launch = Clock::now();
     const bool graph = slot_.Compute(options_.graph);
     result_.enqueue.push_back(Since(launch));
+    result_.enqueue_start.push_back(Milliseconds(launch - start_).count());
     Mark(2);
     if (moves) slot_.Download(job_);
     Mark(3);
@@ -64,7 +67,8 @@ class Loop {
     if (memory) slot_.Deliver(job_);
     result_.host.push_back(Since(start));
     result_.graph = result_.graph && graph;
-    if (events_.empty()) return;
+    if (events_.empty() || !counts_) return;
+    result_.upload_start.push_back(cuda::Event::MillisecondsBetween(origin_, events_[0]));
     result_.upload.push_back(cuda::Event::MillisecondsBetween(events_[0], events_[1]));
     result_.compute.push_back(cuda::Event::MillisecondsBetween(events_[1], events_[2]));
     result_.download.push_back(cuda::Event::MillisecondsBetween(events_[2], events_[3]));
@@ -75,6 +79,9 @@ class Loop {
   const LoopOptions& options_;
   const std::atomic<bool>& stop_;
   std::vector<cuda::Event> events_;
+  cuda::Event origin_;
+  Clock::time_point start_ = Clock::now();
+  bool counts_ = false;
   LoopResult result_;
 };
 

@@ -28,6 +28,10 @@ struct LoopOptions {
 struct LoopResult {
   std::vector<double> host;     // from the first call to the end of the wait
   std::vector<double> enqueue;  // of the launch alone, on the host
+  // Where the launch began on the host, and where the upload began on the device: since the first
+  // iteration that counts. The second is empty without events.
+  std::vector<double> enqueue_start;
+  std::vector<double> upload_start;
   std::vector<double> upload;
   std::vector<double> compute;
   std::vector<double> download;

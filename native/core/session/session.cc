@@ -16,11 +16,23 @@ Error Released() {
                "Open a new session, or release this one after its last run.");
 }
 
+// Busy, as a worker is whose run is on the GPU.
+void Hold(std::chrono::microseconds time) {
+  const Clock::time_point until = Clock::now() + time;
+  while (time.count() > 0 && Clock::now() < until) CpuPause();
+}
+
 }  // namespace
 
 Session::Session(std::shared_ptr<Engine> engine, const SessionOptions& options,
-                 std::function<void()> wake)
-    : engine_(std::move(engine)), options_(options), wake_(std::move(wake)) {
+                 std::function<void(Wake)> wake)
+    : engine_(std::move(engine)),
+      options_(options),
+      wake_(std::move(wake)),
+      early_{std::chrono::microseconds(options.ahead_us), [this] {
+               // With more runs under way or waiting, something else wakes them anyway.
+               if (running_.load() == 1 && queued_.load() == 0) wake_(Wake::kSoon);
+             }} {
   try {
     Start();
   } catch (...) {
@@ -111,6 +123,7 @@ bool Session::Cancel(uint64_t id) {
 
 std::vector<Completion> Session::TakeCompleted() {
   const std::lock_guard<std::mutex> lock(completed_mutex_);
+  has_completed_.store(false, std::memory_order_release);
   return std::exchange(completed_, {});
 }
 
@@ -120,9 +133,10 @@ void Session::Finish(Completion completion) {
     const std::lock_guard<std::mutex> lock(completed_mutex_);
     first = completed_.empty();
     completed_.push_back(std::move(completion));
+    has_completed_.store(true, std::memory_order_release);
   }
   // One wake-up settles all that finish before the JavaScript thread comes to it.
-  if (first) wake_();
+  if (first) wake_(Wake::kDone);
 }
 
 std::optional<Work> Session::PopLocked() {
@@ -157,10 +171,12 @@ void Session::WorkLoop(Slot& slot) {
     engine_->Poison(error.what());
   }
   while (std::optional<Work> work = Take()) {
+    running_.fetch_add(1);
     Completion completion = [&] {
       const std::lock_guard<std::mutex> lock(slot.mutex());
       return Do(slot, *work);
     }();
+    running_.fetch_sub(1);
     // What the work kept alive goes before anyone hears that it is done.
     work.reset();
     Finish(std::move(completion));
@@ -175,6 +191,7 @@ Failure Session::FailureOf(const Error& error) {
 
 Completion Session::Do(Slot& slot, Work& work) {
   Completion completion;
+  completion.taken = Clock::now();
   completion.id = work.id;
   try {
     if (work.kind != Work::Kind::kPing) {
@@ -185,9 +202,10 @@ Completion Session::Do(Slot& slot, Work& work) {
     }
     switch (work.kind) {
       case Work::Kind::kPing:
+        Hold(work.hold);
         break;
       case Work::Kind::kRun:
-        slot.Run(work.job);
+        slot.Run(work.job, early_);
         break;
       case Work::Kind::kPrepare:
         completion.shapes = Register(slot.Prepare(work.shapes, options_.profile));
@@ -196,12 +214,17 @@ Completion Session::Do(Slot& slot, Work& work) {
         completion.loop =
             std::make_shared<const LoopResult>(RunLoop(slot, work.job, work.loop, dropping_));
         break;
+      case Work::Kind::kProfile:
+        completion.layers = std::make_shared<const std::vector<LayerTimes>>(
+            slot.Profile(work.job, work.loop.iterations));
+        break;
     }
   } catch (const Error& error) {
     completion.failure = FailureOf(error);
   } catch (const std::exception& error) {
     completion.failure = FailureOf(Error("INFERENCE_FAILED", error.what()));
   }
+  completion.done = Clock::now();
   return completion;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -23,6 +24,7 @@ struct SessionOptions {
   SlotOptions slot;
   bool spin_always = false;  // idle workers poll for work instead of sleeping
   int spin_us = 50;          // how long an idle worker polls before it sleeps
+  int ahead_us = 0;          // EarlyWake::ahead
   size_t max_queued = 1024;
   int profile = -1;  // -1: the first that fits each run
   bool warm_up = true;  // of the shapes that the profile is optimised for
@@ -30,12 +32,13 @@ struct SessionOptions {
 
 // What a worker is asked to do. `id` is the caller's.
 struct Work {
-  enum class Kind { kRun, kPing, kPrepare, kLoop };
+  enum class Kind { kRun, kPing, kPrepare, kLoop, kProfile };
   uint64_t id = 0;
   Kind kind = Kind::kPing;
+  std::chrono::microseconds hold{0};  // of a ping: how long the worker keeps it
   Job job;
   std::vector<Shape> shapes;
-  LoopOptions loop;
+  LoopOptions loop;  // of a profile: the iterations
 };
 
 struct Failure {
@@ -48,16 +51,25 @@ struct Completion {
   std::optional<Failure> failure;
   std::shared_ptr<const ShapeSet> shapes;
   std::shared_ptr<const LoopResult> loop;
+  std::shared_ptr<const std::vector<LayerTimes>> layers;
+  // When the worker took the work and when it was done with it, on the steady clock.
+  std::chrono::steady_clock::time_point taken;
+  std::chrono::steady_clock::time_point done;
+};
+
+enum class Wake {
+  kSoon,  // a run is about to be done
+  kDone,  // something can be taken
 };
 
 // A session of one engine: a bounded first-in-first-out queue, and a worker thread for each slot that
 // takes the next piece of work. What is done is collected until TakeCompleted; `wake` is called on a
-// worker's thread when the collection stops being empty.
+// worker's thread when the collection stops being empty, and shortly before when a run is alone.
 class Session {
  public:
   // Allocates, warms up and starts on the calling thread. Throws Error.
   Session(std::shared_ptr<Engine> engine, const SessionOptions& options,
-          std::function<void()> wake);
+          std::function<void(Wake)> wake);
   // Close().
   ~Session();
   Session(const Session&) = delete;
@@ -76,6 +88,8 @@ class Session {
   bool Cancel(uint64_t id);
   // Done since the last call, in the order in which they finished.
   std::vector<Completion> TakeCompleted();
+  // Whether TakeCompleted has something; for polling.
+  bool HasCompleted() const { return has_completed_.load(std::memory_order_acquire); }
 
   // On the calling thread, with a slot of its own for as long as it takes. Throws Error.
   void RunHere(const Job& job);
@@ -83,6 +97,8 @@ class Session {
 
   // Refuses new work, drops what is queued when `drop`, waits for what runs, frees everything.
   void Close(bool drop);
+
+  std::string LayerInformation() { return engine_->LayerInformation(); }
 
   // The library's words of the last failure.
   std::vector<LogLine> TakeLog() { return engine_->TakeLog(); }
@@ -102,7 +118,8 @@ class Session {
 
   std::shared_ptr<Engine> engine_;
   const SessionOptions options_;
-  const std::function<void()> wake_;
+  const std::function<void(Wake)> wake_;
+  const EarlyWake early_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<std::thread> workers_;
 
@@ -111,6 +128,7 @@ class Session {
   std::deque<Work> queue_;
   int sleeping_ = 0;
   std::atomic<size_t> queued_{0};
+  std::atomic<int> running_{0};
   std::atomic<bool> closed_{false};
   std::atomic<bool> dropping_{false};
   std::mutex close_mutex_;
@@ -121,6 +139,7 @@ class Session {
 
   std::mutex completed_mutex_;
   std::vector<Completion> completed_;
+  std::atomic<bool> has_completed_{false};
 };
 
 }  // namespace trtn

@@ -186,19 +186,42 @@ void Slot::Deliver(const Job& job) {
   }
 }
 
-void Slot::Run(const Job& job) {
+void Slot::WaitEarly(const EarlyWake& early) {
+  WaitEstimate& estimate = current_->wait_estimate();
+  const WaitEstimate::Clock::time_point start = WaitEstimate::Clock::now();
+  estimate.WakeBeforeEnd(start, stream_, early);
+  Wait(options_.spin);
+  estimate.Learn(WaitEstimate::Clock::now() - start);
+}
+
+void Slot::Run(const Job& job, const EarlyWake& early) {
   try {
     Begin(job);
     Upload(job, false);
     Compute(options_.graph);
     Download(job);
-    Wait(options_.spin);
+    WaitEarly(early);
   } catch (const Error&) {
     // The GPU may still read the caller's memory.
     stream_.Drain();
     throw;
   }
   Deliver(job);
+}
+
+std::vector<LayerTimes> Slot::Profile(const Job& job, int64_t iterations) {
+  try {
+    Begin(job);
+    Upload(job, false);
+    std::vector<LayerTimes> layers = current_->Profile(stream_, iterations);
+    Download(job);
+    Wait(false);
+    Deliver(job);
+    return layers;
+  } catch (const Error&) {
+    stream_.Drain();
+    throw;
+  }
 }
 
 void Slot::CountMemory() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/cuda/owners.h"
+#include "core/session/early_wake.h"
 #include "core/session/engine.h"
 #include "core/session/job.h"
 #include "core/session/variant.h"
@@ -46,7 +47,10 @@ class Slot {
   // fast as the others.
   void WarmUp(const ShapeSet& shapes);
   // Uploads, computes, downloads and waits. Throws Error after the GPU has let go of all memory.
-  void Run(const Job& job);
+  void Run(const Job& job, const EarlyWake& early = {});
+
+  // The time of every layer in each of some runs. Throws Error.
+  std::vector<LayerTimes> Profile(const Job& job, int64_t iterations);
 
   // The stages of a run, for the benchmark's loop. Upload with `staged` takes what staging holds.
   void Begin(const Job& job);
@@ -61,6 +65,7 @@ class Slot {
 
  private:
   Variant& VariantFor(int profile, const std::vector<Shape>& inputs);
+  void WaitEarly(const EarlyWake& early);
   void UploadOne(size_t index, size_t bytes, const unsigned char* source);
   void CountMemory();
 

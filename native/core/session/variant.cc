@@ -104,6 +104,25 @@ bool Variant::Enqueue(const cuda::Stream& stream, bool allow_graph) {
   return false;
 }
 
+std::vector<LayerTimes> Variant::Profile(const cuda::Stream& stream, int64_t iterations) {
+  // A profiler changes what a run queues, so graphs are captured anew afterwards.
+  captured_.clear();
+  LayerProfiler profiler;
+  context_->setProfiler(&profiler);
+  try {
+    for (int64_t i = 0; i < iterations; ++i) {
+      profiler.NextRun();
+      EnqueuePlain(stream);
+      stream.Synchronize();
+    }
+  } catch (const Error&) {
+    context_->setProfiler(nullptr);
+    throw;
+  }
+  context_->setProfiler(nullptr);
+  return profiler.Take();
+}
+
 void Variant::EnqueuePlain(const cuda::Stream& stream) {
   if (context_->enqueueV3(stream.get())) return;
   throw Error("INFERENCE_FAILED", "TensorRT could not queue the run");

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "core/cuda/owners.h"
+#include "core/session/early_wake.h"
 #include "core/session/engine.h"
+#include "core/session/layer_profile.h"
 #include "core/session/shape_set.h"
 
 namespace trtn {
@@ -33,8 +35,13 @@ class Variant {
   // have run before. Returns false, with the reason in `graph_problem`, when that fails.
   bool Capture(const cuda::Stream& stream);
 
+  // Runs without a graph and waits for each run, with the time of every layer.
+  std::vector<LayerTimes> Profile(const cuda::Stream& stream, int64_t iterations);
+
   // Why no graph is used, empty when one can be.
   const std::string& graph_problem() const { return graph_problem_; }
+
+  WaitEstimate& wait_estimate() { return wait_estimate_; }
 
  private:
   struct Captured {
@@ -57,6 +64,7 @@ class Variant {
   // Most recently used first; few, because few runs bring memory of their own.
   std::vector<Captured> captured_;
   std::string graph_problem_;
+  WaitEstimate wait_estimate_;
 };
 
 }  // namespace trtn

@@ -110,8 +110,12 @@ void Stress(const std::string& library, const std::string& plan, bool dynamic, b
   options.spin_always = spin;
   options.slot.spin = spin;
   options.spin_us = 0;
+  // With and without waking early.
+  options.ahead_us = dynamic ? 50 : 0;
   Collector collector;
-  trtn::Session session(std::move(engine), options, [&collector] { collector.Wake(); });
+  trtn::Session session(std::move(engine), options, [&collector](trtn::Wake wake) {
+    if (wake == trtn::Wake::kDone) collector.Wake();
+  });
   collector.session = &session;
   std::vector<std::thread> callers;
   for (int number = 0; number < 4; ++number) {
