@@ -1,138 +1,119 @@
-// Measures sessions on this machine's GPU and prints one JSON document: the native loops, run, runSync,
-// the bare round trip, many concurrent callers, batches, and create/run/dispose cycles with memory.
-//   node scripts/bench/session.mjs PLAN|MODEL.onnx --libraryDir DIR [--batchPlan PLAN] [--seconds 2] [--runs 100000]
-//     [--shapes input:1x3x224x224] [--cycles 200] [--deviceId 0] [--only loops,runs,…]
+// Measures sessions on this machine's GPU and prints one JSON document: the floor (device, launch,
+// transfers, native loops), run and runSync against the loop and the bare round trip, many concurrent
+// callers with every result checked, batches, and create/run/release cycles with memory.
+//   node scripts/bench/session.mjs PLAN|MODEL.onnx --libraryDir DIR [--shapes input:1x3x224x224]
+//     [--imagePlan PLAN]     the same engine with uint8 images (imageInput)
+//     [--batchPlan PLAN] [--batchFloatPlan PLAN]     of a batch, uint8 or not; its float twin is the floor
+//     [--int8 --fp16 --calibration DIR] [--batch 32] [--plans DIR]     MODEL.onnx: what is built, kept in DIR
+//     [--seconds 2] [--rounds 3] [--runs 100000] [--cycles 1000] [--deviceId 0]
+//     [--only open,loops-wait,loops-spin,latency,image,concurrent,batch,cycles]
 // Runs on dist/ and the native modules; needs no development dependency and no network.
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { readFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { latency } from './session/latency.mjs';
+import {
+  dimsOf,
+  feedsOf,
+  pinnedFeeds,
+  pinnedOutputs,
+  planOf,
+  summary,
+  withDelay,
+} from './session/support.mjs';
 
+const text = (otherwise) => ({ type: 'string', default: otherwise });
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     libraryDir: { type: 'string' },
+    imagePlan: { type: 'string' },
     batchPlan: { type: 'string' },
-    seconds: { type: 'string', default: '2' },
-    runs: { type: 'string', default: '100000' },
-    cycles: { type: 'string', default: '200' },
-    deviceId: { type: 'string', default: '0' },
-    only: { type: 'string', default: '' },
-    shapes: { type: 'string', default: '' },
+    batchFloatPlan: { type: 'string' },
+    plans: { type: 'string' },
+    calibration: { type: 'string' },
+    int8: { type: 'boolean' },
+    fp16: { type: 'boolean' },
+    imageInput: { type: 'boolean' },
+    batch: { type: 'string' },
+    seconds: text('2'),
+    rounds: text('3'),
+    runs: text('100000'),
+    cycles: text('1000'),
+    deviceId: text('0'),
+    only: text(''),
+    shapes: text(''),
   },
 });
 const [model] = positionals;
 if (model === undefined) {
-  console.error('Usage: node scripts/bench/session.mjs PLAN --libraryDir DIR');
+  console.error('Usage: node scripts/bench/session.mjs PLAN|MODEL.onnx --libraryDir DIR');
   process.exit(2);
 }
 const { InferenceSession } = await import('../../dist/session/tensorrt/index.js');
-const { Tensor, TENSOR_ARRAYS } = await import('../../dist/tensor.js');
-
-/** The plan itself, or one that is built of an ONNX model beside it. */
-async function planOf(path) {
-  if (!path.endsWith('.onnx')) return path;
-  const { buildEngine } = await import('../../dist/engine/index.js');
-  const fixed = values.shapes.split(',').map((entry) => {
-    const [name, text = ''] = entry.split(':');
-    const dims = text.split('x').map(Number);
-    return [name, { min: dims, opt: dims, max: dims }];
-  });
-  const built = await buildEngine(path, {
-    ...(values.libraryDir === undefined ? {} : { libraryDir: values.libraryDir }),
-    ...(values.shapes === '' ? {} : { profiles: [Object.fromEntries(fixed)] }),
-  });
-  const file = join(await mkdtemp(join(tmpdir(), 'bench-session-')), 'model.plan');
-  await writeFile(file, built.plan);
-  return file;
-}
-const plan = await planOf(model);
 
 const seconds = Number(values.seconds);
-const common = {
-  deviceId: Number(values.deviceId),
-  ...(values.libraryDir === undefined ? {} : { libraryDir: values.libraryDir }),
+const library = values.libraryDir === undefined ? {} : { libraryDir: values.libraryDir };
+const common = { deviceId: Number(values.deviceId), ...library };
+
+/** Plans of an ONNX model: the engine, the same from uint8 images, and both for a batch. */
+async function plans() {
+  const { calibration } = values;
+  const options = {
+    ...library,
+    ...(values.int8 ? { int8: true } : {}),
+    ...(values.fp16 ? { fp16: true } : {}),
+    ...(calibration === undefined ? {} : { calibration }),
+  };
+  const batch = values.shapes.replace(/:1x/g, `:${values.batch}x`);
+  const build = (name, path, shapes, image) =>
+    planOf(path, {
+      name,
+      folder: values.plans,
+      shapes,
+      options: image ? { ...options, imageInput: {} } : options,
+    });
+  const image = values.imageInput ? model : undefined;
+  return {
+    one: await build('one', model, values.shapes),
+    image: await build('image', values.imagePlan ?? image, values.shapes, true),
+    batchFloat: await build(
+      'batch-float',
+      values.batchFloatPlan ?? (values.batch === undefined ? undefined : model),
+      batch,
+    ),
+    batch: await build(
+      'batch-image',
+      values.batchPlan ?? (values.batch === undefined ? undefined : image),
+      batch,
+      true,
+    ),
+  };
+}
+const plan = await plans();
+
+const report = {
+  model,
+  date: new Date().toISOString(),
+  node: process.version,
+  cpu: cpus()[0]?.model,
+  cores: cpus().length,
+  switches: values,
 };
-const report = { model, node: process.version, cores: cpus().length };
-const wanted = (part) => values.only === '' || values.only.split(',').includes(part);
-
-/** Microseconds, of milliseconds. */
-function summary(times) {
-  const sorted = Float64Array.from(times).sort();
-  const at = (q) =>
-    Math.round(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] * 1e4) / 10;
-  const mean = Math.round((sorted.reduce((a, b) => a + b, 0) / sorted.length) * 1e4) / 10;
-  return { p50: at(0.5), p90: at(0.9), p99: at(0.99), min: at(0), mean, count: sorted.length };
-}
-
-function random(length, seed) {
-  const values = new Float32Array(length);
-  let state = seed >>> 0 || 1;
-  for (let i = 0; i < length; i += 1) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    values[i] = state / 4294967296;
-  }
-  return values;
-}
-
-/** Dims of an input; the profile's opt where dynamic. */
-function dimsOf(session, input) {
-  const range = session.profiles[0]?.[input.name];
-  return range === undefined ? input.shape : range.opt;
-}
-
-function feedsOf(session, seed, make = (type, dims) => ({ type, dims })) {
-  const feeds = {};
-  for (const input of session.inputs) {
-    const dims = dimsOf(session, input);
-    const length = dims.reduce((a, b) => a * b, 1);
-    const source = random(length, seed);
-    const data =
-      input.type === 'uint8' ? Uint8Array.from(source, (v) => Math.floor(v * 256)) : source;
-    const made = make(input.type, dims);
-    if (made.data === undefined) {
-      feeds[input.name] = new Tensor(input.type, new TENSOR_ARRAYS[input.type](data), dims);
-    } else {
-      made.data.set(data);
-      feeds[input.name] = made;
-    }
-  }
-  return feeds;
-}
-
-const pinnedFeeds = (session, seed) =>
-  feedsOf(session, seed, (type, dims) => session.createPinnedTensor(type, dims));
-
-/** Times `call` until `seconds` have passed, at least 50 times. */
-async function timed(call, sync = false) {
-  const times = [];
-  for (let i = 0; i < 50; i += 1) sync ? call() : await call();
-  const start = performance.now();
-  while (performance.now() - start < seconds * 1000 || times.length < 50) {
-    const at = performance.now();
-    if (sync) call();
-    else await call();
-    times.push(performance.now() - at);
-  }
-  return summary(times);
-}
 
 const part = async (name, work) => {
-  if (!wanted(name)) return;
+  if (values.only !== '' && !values.only.split(',').includes(name)) return;
   try {
     report[name] = await work();
   } catch (error) {
-    report[name] = {
-      error: `${error.code ?? error.name}: ${error.message}`,
-      detail: error.detail,
-      remedy: error.remedy,
-    };
+    const { code, remedy, detail } = error;
+    report[name] = { error: `${code ?? error.name}: ${error.message}`, detail, remedy };
+    process.exitCode = 1;
   }
   console.error(`${name}: ${JSON.stringify(report[name])}`);
 };
 
-async function withSession(options, work, source = plan) {
+async function withSession(options, work, source = plan.one) {
   const session = await InferenceSession.create(source, { ...common, ...options });
   try {
     return await work(session);
@@ -146,9 +127,9 @@ await part('open', async () => {
   return withSession({}, async (session) => {
     const openMs = performance.now() - at;
     await session.run(feedsOf(session, 1));
-    const info = { openMs, firstResultMs: performance.now() - at };
     return {
-      ...info,
+      openMs,
+      firstResultMs: performance.now() - at,
       libraryVersion: session.libraryVersion,
       inputs: session.inputs,
       outputs: session.outputs,
@@ -158,65 +139,67 @@ await part('open', async () => {
   });
 });
 
-for (const spin of [false, true]) {
-  const name = spin ? 'spin' : 'wait';
-  await part(`loops-${name}`, () =>
-    withSession({ spinWait: spin }, async (session) => {
-      const feeds = feedsOf(session, 1);
-      const pinned = pinnedFeeds(session, 1);
-      const result = {};
-      const loop = async (key, transfers, graph, events = false, tensors = feeds) => {
-        const options = { transfers, graph, spin, events, duration: seconds, warmUp: 0.3 };
-        const times = await session.loop(tensors, options);
-        result[key] = { host: summary(times.host), graph: times.graph };
-        if (events) {
-          for (const stage of ['enqueue', 'upload', 'compute', 'download']) {
-            result[key][stage] = summary(times[stage]);
-          }
-        }
-      };
-      await loop('enqueue', 'none', false);
-      await loop('graph', 'none', true);
-      await loop('graphDevice', 'none', true, true);
-      await loop('graphPinned', 'pinned', true);
-      await loop('graphPinnedTensor', 'memory', true, false, pinned);
-      await loop('graphMemory', 'memory', true);
-      await loop('graphMemoryStages', 'memory', true, true);
-      await loop('enqueueMemory', 'memory', false);
-      return result;
-    }),
-  );
+/** The native loops, from the device alone to what `run` does. */
+async function floor(session, spin) {
+  const feeds = feedsOf(session, 1);
+  const pinned = pinnedFeeds(session, 1);
+  const result = {};
+  const loop = async (key, transfers, graph, events = false, tensors = feeds) => {
+    const options = { transfers, graph, spin, events, duration: seconds, warmUp: 0.3 };
+    const times = await session.loop(tensors, options);
+    result[key] = { host: summary(times.host), graph: times.graph };
+    if (!events) return;
+    for (const stage of ['enqueue', 'upload', 'compute', 'download']) {
+      result[key][stage] = summary(times[stage]);
+    }
+  };
+  await loop('enqueue', 'none', false);
+  await loop('graph', 'none', true);
+  await loop('graphDevice', 'none', true, true);
+  await loop('graphPinned', 'pinned', true);
+  await loop('graphPinnedTensor', 'memory', true, false, pinned);
+  await loop('graphMemory', 'memory', true);
+  await loop('graphMemoryStages', 'memory', true, true);
+  await loop('enqueueMemory', 'memory', false);
+  return result;
+}
 
-  await part(`runs-${name}`, () =>
-    withSession({ spinWait: spin }, async (session) => {
-      const feeds = feedsOf(session, 1);
-      const pinned = pinnedFeeds(session, 1);
-      const output = Object.fromEntries(
-        session.outputs.map(({ name: key, type, shape }) => {
-          const known = shape.every((dim) => typeof dim === 'number');
-          return [key, known ? session.createPinnedTensor(type, shape) : null];
-        }),
-      );
-      const loop = await session.loop(feeds, { duration: seconds, spin, warmUp: 0.2 });
-      const loopPinned = await session.loop(pinned, { duration: seconds, spin, warmUp: 0.2 });
-      return {
-        loopMemory: summary(loop.host),
-        loopPinned: summary(loopPinned.host),
-        ping: await timed(() => session.ping()),
-        run: await timed(() => session.run(feeds)),
-        runPinned: await timed(() => session.run(pinned)),
-        runPinnedOutputs: await timed(() => session.run(pinned, output)),
-        runSync: await timed(() => session.runSync(feeds), true),
-        runSyncPinned: await timed(() => session.runSync(pinned), true),
-        pingAgain: await timed(() => session.ping()),
-      };
-    }),
+for (const spin of [false, true]) {
+  await part(`loops-${spin ? 'spin' : 'wait'}`, () =>
+    withSession({ spinWait: spin }, (session) => floor(session, spin)),
   );
 }
 
-await part('ping-condvar', () =>
-  withSession({ spinMicroseconds: 0 }, (session) => timed(() => session.ping())),
-);
+/** As it comes, without the early wake, with others, and polling all the time. */
+const WAITS = {
+  default: {},
+  asleep: { wakeAheadMicroseconds: 0 },
+  condvar: { wakeAheadMicroseconds: 0, spinMicroseconds: 0 },
+  ahead50: { wakeAheadMicroseconds: 50 },
+  ahead200: { wakeAheadMicroseconds: 200 },
+  spin: { spinWait: true },
+};
+
+const measure = { rounds: Number(values.rounds), seconds: seconds / 4 };
+
+async function latencies(waits, source) {
+  const result = {};
+  for (const [name, options] of Object.entries(waits)) {
+    const spin = options.spinWait ?? false;
+    result[name] = await withSession(
+      options,
+      (session) => latency(session, { ...measure, spin }),
+      source,
+    );
+    console.error(`  ${name}: ${JSON.stringify(result[name])}`);
+  }
+  return result;
+}
+
+await part('latency', () => latencies(WAITS, plan.one));
+if (plan.image !== undefined) {
+  await part('image', () => latencies({ default: {}, spin: WAITS.spin }, plan.image));
+}
 
 await part('concurrent', () =>
   withSession({ contexts: 2 }, async (session) => {
@@ -258,79 +241,92 @@ await part('concurrent', () =>
   }),
 );
 
-if (values.batchPlan !== undefined) {
-  for (const contexts of [1, 2, 3, 4]) {
-    await part(`batch-${contexts}`, () =>
-      withSession(
-        { contexts },
-        async (session) => {
-          const idle = monitorEventLoopDelay({ resolution: 1 });
-          idle.enable();
-          await new Promise((resolve) => setTimeout(resolve, 1000));
-          idle.disable();
-          const device = await session.loop(feedsOf(session, 1), {
-            transfers: 'none',
-            events: true,
-            duration: 1,
-          });
-          const batch = dimsOf(session, session.inputs[0])[0];
-          const inFlight = contexts * 2;
-          const rate = async (feeds) => {
-            let done = 0;
-            const busy = monitorEventLoopDelay({ resolution: 1 });
-            busy.enable();
-            const start = performance.now();
-            await Promise.all(
-              Array.from({ length: inFlight }, async (_, i) => {
-                while (performance.now() - start < seconds * 1000) {
-                  await session.run(feeds[i % feeds.length]);
-                  done += 1;
-                }
-              }),
-            );
-            const elapsed = (performance.now() - start) / 1000;
-            busy.disable();
-            return {
-              imagesPerSecond: (done * batch) / elapsed,
-              delayP99Ms: busy.percentile(99) / 1e6,
-            };
-          };
-          const pinned = Array.from({ length: inFlight }, (_, i) => pinnedFeeds(session, i + 1));
-          const ordinary = Array.from({ length: inFlight }, (_, i) => feedsOf(session, i + 1));
-          return {
-            batch,
-            computeUs: summary(device.compute),
-            deviceImagesPerSecond: batch / (summary(device.compute).p50 / 1e6),
-            pinned: await rate(pinned),
-            ordinary: await rate(ordinary),
-            idleDelayP99Ms: idle.percentile(99) / 1e6,
-            memory: session.memory(),
-          };
-        },
-        values.batchPlan,
-      ),
-    );
-  }
+/** Images a second over so many runs in flight, each with its own tensors. */
+async function rate(session, feeds, outputs) {
+  const batch = dimsOf(session, session.inputs[0])[0];
+  let done = 0;
+  const start = performance.now();
+  await Promise.all(
+    feeds.map(async (own, i) => {
+      while (performance.now() - start < seconds * 1000) {
+        await session.run(own, outputs?.[i]);
+        done += 1;
+      }
+    }),
+  );
+  return { imagesPerSecond: (done * batch) / ((performance.now() - start) / 1000) };
 }
 
+/** What the GPU alone does of a plan. */
+async function deviceRate(source) {
+  return withSession(
+    {},
+    async (session) => {
+      const options = { transfers: 'none', events: true, duration: 1 };
+      const { compute } = await session.loop(feedsOf(session, 1), options);
+      const batch = dimsOf(session, session.inputs[0])[0];
+      const times = summary(compute);
+      return { batch, computeUs: times, imagesPerSecond: batch / (times.p50 / 1e6) };
+    },
+    source,
+  );
+}
+
+await part('batch', async () => {
+  const source = plan.batch ?? plan.batchFloat;
+  if (source === undefined) return { skipped: 'no --batch and no --batchPlan' };
+  const own = await deviceRate(source);
+  const floorOf = plan.batchFloat === undefined ? own : await deviceRate(plan.batchFloat);
+  const result = { device: own, floatDevice: floorOf };
+  const percent = (measured) => ({
+    ...measured,
+    percentOfFloor: Math.round((measured.imagesPerSecond / floorOf.imagesPerSecond) * 1000) / 10,
+  });
+  for (const contexts of [1, 2, 3, 4]) {
+    result[`contexts${contexts}`] = await withSession(
+      { contexts },
+      async (session) => {
+        const flights = Array.from({ length: contexts + 1 }, (_, i) => i + 1);
+        const pinned = flights.map((seed) => pinnedFeeds(session, seed));
+        const outputs = flights.map(() => pinnedOutputs(session));
+        const ordinary = flights.map((seed) => feedsOf(session, seed));
+        return {
+          pinned: percent(await withDelay(() => rate(session, pinned, outputs))),
+          ordinary: percent(await withDelay(() => rate(session, ordinary))),
+          memory: session.memory(),
+        };
+      },
+      source,
+    );
+    console.error(`  contexts ${contexts}: ${JSON.stringify(result[`contexts${contexts}`])}`);
+  }
+  return result;
+});
+
 await part('cycles', async () => {
-  const bytes = new Uint8Array(await readFile(plan));
+  const bytes = new Uint8Array(await readFile(plan.one));
   const figures = [];
   const count = Number(values.cycles);
-  let free = 0;
+  const looks = new Set([9, Math.floor(count / 4), Math.floor(count / 2), count - 1]);
   const start = performance.now();
   for (let i = 0; i < count; i += 1) {
     const session = await InferenceSession.create(bytes, common);
     await session.run(feedsOf(session, 1));
-    free = session.memory().gpuFreeBytes;
+    const { gpuFreeBytes } = session.memory();
     await session.release();
-    if (i === 9 || i === Math.floor(count / 2) || i === count - 1) {
-      globalThis.gc?.();
-      figures.push({ cycle: i + 1, rssBytes: process.memoryUsage.rss(), gpuFreeWhileOpen: free });
-    }
+    if (!looks.has(i)) continue;
+    globalThis.gc?.();
+    figures.push({ cycle: i + 1, rssBytes: process.memoryUsage.rss(), gpuFreeBytes });
   }
   const perCycleMs = (performance.now() - start) / count;
-  return { count, perCycleMs, figures };
+  const [first, last] = [figures[0], figures.at(-1)];
+  return {
+    count,
+    perCycleMs,
+    figures,
+    hostGrowthPercent: Math.round((last.rssBytes / first.rssBytes - 1) * 1000) / 10,
+    deviceGrowthBytes: first.gpuFreeBytes - last.gpuFreeBytes,
+  };
 });
 
 console.log(JSON.stringify(report, null, 2));
