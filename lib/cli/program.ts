@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, type OutputConfiguration } from 'commander';
+import { benchCommand } from './commands/bench.js';
 import { buildCommand } from './commands/build.js';
 import { cacheCommand } from './commands/cache.js';
 import { calibrateCommand } from './commands/calibrate.js';
@@ -29,6 +30,7 @@ const COMMANDS = [
   mergeCommand,
   quantizeCommand,
   buildCommand,
+  benchCommand,
   classifyCommand,
   evaluateCommand,
   sensitivityCommand,

@@ -1,3 +1,4 @@
+export { benchText } from './bench.js';
 export { cacheExplanationText, cacheText } from './cache.js';
 export { doctorText } from './doctor.js';
 export { evaluationText } from './evaluation.js';

@@ -1,6 +1,7 @@
 export type { Accuracy, ClassMetrics } from './accuracy.js';
 export type { AgreementScore } from './agreement.js';
 export type { BatchingOptions, BrokenImage } from './batches.js';
+export * from './bench/index.js';
 export { type BuildFileOptions, type BuildFileResult, buildFile } from './build-file.js';
 export {
   type CalibrateFolderOptions,

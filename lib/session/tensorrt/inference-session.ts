@@ -306,12 +306,12 @@ export class InferenceSession implements ModelSession {
   /** Work of many runs over the same tensors. */
   #measure<T>(
     feeds: Feeds,
-    options: RunOptions,
+    options: RunOptions & { fetches?: Fetches },
     start: (id: number, plan: number, work: Arranged) => void,
   ): Promise<T> {
     const submit = (plan: RunPlan): Promise<T> => {
-      const work = arrange(this.inputNames, plan, feeds, undefined);
-      const { signal } = options;
+      const { signal, fetches } = options;
+      const work = arrange(this.inputNames, plan, feeds, fetches);
       return this.#pending.start<T>((id) => start(id, plan.id, work), { hold: work, signal });
     };
     try {

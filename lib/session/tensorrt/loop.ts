@@ -1,5 +1,6 @@
 import { number, oneOf } from '../../arguments.js';
 import type { NativeLoopOptions } from './binding.js';
+import type { Fetches } from './types.js';
 
 /** Options of `InferenceSession.loop`. */
 export interface LoopOptions {
@@ -20,6 +21,8 @@ export interface LoopOptions {
   duration?: number;
   /** Seconds of iterations before those that count; 0.2 by default. */
   warmUp?: number;
+  /** Outputs that are wanted, or tensors to write them into, as for `run`; all by default. */
+  fetches?: Fetches;
   /** Takes the loop out of the queue, or drops its result. */
   signal?: AbortSignal;
 }

@@ -28,7 +28,7 @@ class Loop {
       slot_.Wait(options_.spin);
     }
     const Clock::time_point warm = Clock::now();
-    while (!stop_ && Since(warm) < options_.warm_up_seconds * 1000) Iterate();
+    while (!Stopped() && Since(warm) < options_.warm_up_seconds * 1000) Iterate();
     result_ = {};
     counts_ = true;
     result_.graph = options_.graph;
@@ -38,13 +38,15 @@ class Loop {
     const auto more = [&](int64_t done) {
       return done < options_.iterations || Since(start_) < options_.seconds * 1000;
     };
-    for (int64_t done = 0; !stop_ && more(done); ++done) Iterate();
+    for (int64_t done = 0; !Stopped() && more(done); ++done) Iterate();
     result_.end_ms = Now();
     slot_.Deliver(job_);
     return std::move(result_);
   }
 
  private:
+  bool Stopped() const { return stop_ || (options_.stop != nullptr && *options_.stop); }
+
   void Mark(size_t index) {
     if (!events_.empty()) events_[index].Record(slot_.stream());
   }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "core/session/slot.h"
@@ -22,6 +23,8 @@ struct LoopOptions {
   int64_t iterations = 1;  // at least
   double seconds = 0;      // at least
   double warm_up_seconds = 0;
+  // Ends this loop early when it becomes true; may be null.
+  std::shared_ptr<std::atomic<bool>> stop;
 };
 
 // Milliseconds, one entry an iteration; the stages are empty without events.
@@ -40,7 +43,7 @@ struct LoopResult {
   bool graph = false;  // whether every iteration was a graph launch
 };
 
-// Runs the job over and over on the slot; ends early when `stop` becomes true. Throws Error.
+// Runs the job over and over on the slot; ends early, too, when `stop` becomes true. Throws Error.
 LoopResult RunLoop(Slot& slot, const Job& job, const LoopOptions& options,
                    const std::atomic<bool>& stop);
 

@@ -101,6 +101,10 @@ void Session::Submit(Work work) {
                   std::to_string(queue_.size()) + " runs wait already, the session's maxQueued",
                   "Await earlier runs before starting more, or raise maxQueued.");
     }
+    if (work.kind == Work::Kind::kLoop) {
+      work.loop.stop = std::make_shared<std::atomic<bool>>(false);
+      loops_[work.id] = work.loop.stop;
+    }
     queue_.push_back(std::move(work));
     queued_.fetch_add(1, std::memory_order_release);
     asleep = sleeping_ > 0;
@@ -114,6 +118,11 @@ bool Session::Cancel(uint64_t id) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = std::find_if(queue_.begin(), queue_.end(),
                                   [id](const Work& work) { return work.id == id; });
+  const auto loop = loops_.find(id);
+  if (loop != loops_.end()) {
+    loop->second->store(true);
+    if (found != queue_.end()) loops_.erase(loop);
+  }
   if (found == queue_.end()) return false;
   dropped = std::move(*found);
   queue_.erase(found);
@@ -177,6 +186,10 @@ void Session::WorkLoop(Slot& slot) {
       return Do(slot, *work);
     }();
     running_.fetch_sub(1);
+    if (work->loop.stop != nullptr) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      loops_.erase(work->id);
+    }
     // What the work kept alive goes before anyone hears that it is done.
     work.reset();
     Finish(std::move(completion));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -84,7 +85,8 @@ class Session {
 
   // Throws Error SESSION_RELEASED, QUEUE_FULL, INFERENCE_FAILED (after a sticky error).
   void Submit(Work work);
-  // True when the work was still queued; it is then dropped and never completes.
+  // True when the work was still queued; it is then dropped and never completes. A loop under way ends
+  // early.
   bool Cancel(uint64_t id);
   // Done since the last call, in the order in which they finished.
   std::vector<Completion> TakeCompleted();
@@ -126,6 +128,7 @@ class Session {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Work> queue_;
+  std::map<uint64_t, std::shared_ptr<std::atomic<bool>>> loops_;  // those not done, to end them
   int sleeping_ = 0;
   std::atomic<size_t> queued_{0};
   std::atomic<int> running_{0};

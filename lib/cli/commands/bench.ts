@@ -1,0 +1,201 @@
+import { Command } from 'commander';
+import { parseShapes } from '../../engine/index.js';
+import { writeFiles } from '../../files.js';
+import { benchText } from '../../report/index.js';
+import {
+  type BenchResult,
+  bench,
+  exportedAverages,
+  exportedOutputs,
+  exportedProfile,
+  exportedTimes,
+} from '../../tasks/index.js';
+import { type BuildFlags, buildFlags, buildOptionsOf } from '../build-flags.js';
+import { action, type Context, jsonText } from '../context.js';
+import type { CliIo } from '../io.js';
+import { examples } from '../options.js';
+import { UsageError } from '../usage.js';
+import { integerValue, listValue, numberValue } from '../values.js';
+import { modelOption, writtenText } from './shared.js';
+
+interface Flags extends BuildFlags {
+  model?: string;
+  onnx?: string;
+  loadEngine?: string;
+  shapes?: string;
+  warmUp: number;
+  duration: number;
+  iterations: number;
+  avgRuns: number;
+  percentile?: number[];
+  infStreams?: number;
+  streams?: number;
+  useCudaGraph?: boolean;
+  useSpinWait?: boolean;
+  dataTransfers: boolean;
+  overhead: boolean;
+  separateProfileRun?: boolean;
+  loadInputs?: [string, string][];
+  device: number;
+  exportTimes?: string;
+  exportProfile?: string;
+  exportOutput?: string;
+  exportLayerInfo?: string;
+  exportSummary?: string;
+}
+
+/** The one thing to run. */
+function subject(flags: Flags, argument: string | undefined): string {
+  const named = [argument, flags.model, flags.onnx, flags.loadEngine].filter(
+    (path) => path !== undefined,
+  );
+  if (named.length > 1) {
+    throw new UsageError('Expected one model or engine, by argument or by flag');
+  }
+  if (named[0] === undefined) throw new UsageError('Missing argument MODEL');
+  return named[0];
+}
+
+/** What is written beside the loops' own figures: the document of `--json` and `--exportSummary`. */
+function summaryOf(result: BenchResult, avgRuns: number): Record<string, unknown> {
+  const { loops, layers, outputs, layerInfo, ...rest } = result;
+  return {
+    ...rest,
+    averages: exportedAverages(loops, avgRuns),
+    ...(layers === undefined ? {} : { layers: exportedProfile(layers) }),
+  };
+}
+
+/** The files that were asked for, in trtexec's layouts. */
+function exportsOf(flags: Flags, result: BenchResult, summary: object): [string, string][] {
+  const { exportTimes, exportProfile, exportOutput, exportLayerInfo, exportSummary } = flags;
+  const files: [string | undefined, () => string][] = [
+    [exportTimes, () => jsonText(exportedTimes(result.loops))],
+    [exportProfile, () => jsonText(exportedProfile(result.layers ?? []))],
+    [exportOutput, () => jsonText(exportedOutputs(result.outputs ?? {}))],
+    [exportLayerInfo, () => result.layerInfo ?? ''],
+    [exportSummary, () => jsonText(summary)],
+  ];
+  return files.flatMap(([path, text]) => (path === undefined ? [] : [[path, `${text()}\n`]]));
+}
+
+async function benchAction(context: Context, flags: Flags, argument?: string): Promise<void> {
+  const model = subject(flags, argument);
+  const shapes =
+    flags.shapes === undefined
+      ? undefined
+      : Object.fromEntries(parseShapes('--shapes', flags.shapes));
+  const { family, libraryDir, ...build } = buildOptionsOf(flags);
+  const infStreams = flags.infStreams ?? flags.streams;
+  const result = await bench(model, {
+    ...context.call,
+    warmUp: flags.warmUp,
+    duration: flags.duration,
+    iterations: flags.iterations,
+    deviceId: flags.device,
+    useCudaGraph: flags.useCudaGraph === true,
+    useSpinWait: flags.useSpinWait === true,
+    noDataTransfers: !flags.dataTransfers,
+    overhead: flags.overhead,
+    profile: flags.exportProfile !== undefined || flags.separateProfileRun === true,
+    outputs: flags.exportOutput !== undefined,
+    layerInfo: flags.exportLayerInfo !== undefined,
+    build,
+    ...(family === undefined ? {} : { family }),
+    ...(libraryDir === undefined ? {} : { libraryDir }),
+    ...(shapes === undefined ? {} : { shapes }),
+    ...(infStreams === undefined ? {} : { infStreams }),
+    ...(flags.percentile === undefined ? {} : { percentiles: flags.percentile }),
+    ...(flags.loadInputs === undefined ? {} : { loadInputs: Object.fromEntries(flags.loadInputs) }),
+  });
+  const summary = summaryOf(result, flags.avgRuns);
+  const files = exportsOf(flags, result, summary);
+  await writeFiles(files);
+  context.line(benchText(result));
+  if (files.length > 0) context.line(writtenText(files.map(([path]) => path)));
+  context.result({ ...summary, files: files.map(([path]) => path) });
+}
+
+/** `name:file`; the last colon separates, as in shapes. */
+function inputFile(text: string): [string, string] | undefined {
+  const colon = text.lastIndexOf(':');
+  const name = text.slice(0, Math.max(colon, 0)).replace(/^'(.*)'$/, '$1');
+  return name === '' || colon === text.length - 1 ? undefined : [name, text.slice(colon + 1)];
+}
+
+function percentage(text: string): number | undefined {
+  const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
+  return value > 0 && value <= 100 ? value : undefined;
+}
+
+function measuringOptions(command: Command): Command {
+  return command
+    .option('--shapes <shapes>', 'shapes to run with, and to build for: name:1x3x224x224')
+    .option(
+      '--warm-up <ms>',
+      'milliseconds of runs before those that count',
+      numberValue('--warm-up', 'milliseconds, at least 0'),
+      200,
+    )
+    .option(
+      '--duration <s>',
+      'seconds to measure at least',
+      numberValue('--duration', 'seconds, at least 0'),
+      3,
+    )
+    .option('--iterations <n>', 'runs to measure at least', integerValue('--iterations', 1), 10)
+    .option(
+      '--avg-runs <n>',
+      'runs in each average of the summary',
+      integerValue('--avg-runs', 1),
+      10,
+    )
+    .option(
+      '--percentile <list>',
+      'percentiles to report (default: 90,95,99)',
+      listValue('--percentile', 'numbers over 0 to 100', percentage),
+    )
+    .option('--inf-streams <n>', 'streams at the same time', integerValue('--inf-streams', 1, 64))
+    .option('--streams <n>', 'the same, by its older name', integerValue('--streams', 1, 64))
+    .option('--use-cuda-graph', 'launch CUDA graphs')
+    .option('--use-spin-wait', 'poll in place of sleeping')
+    .option('--no-data-transfers', 'leave inputs and outputs on the GPU')
+    .option('--no-overhead', 'leave out the measurement of session.run')
+    .option('--separate-profile-run', 'measure every layer, in a pass of its own')
+    .option(
+      '--load-inputs <list>',
+      'raw elements of inputs: name:file (default: random)',
+      listValue('--load-inputs', 'a list such as input:input.bin', inputFile),
+    )
+    .option('--device <n>', 'number of the GPU', integerValue('--device', 0, 1023), 0);
+}
+
+function exportOptions(command: Command): Command {
+  return command
+    .option('--export-times <file>', "write every iteration, in trtexec's layout")
+    .option('--export-profile <file>', "write the time of every layer, in trtexec's layout")
+    .option('--export-output <file>', "write the outputs of one run, in trtexec's layout")
+    .option('--export-layer-info <file>', 'write what the engine says of its layers')
+    .option('--export-summary <file>', 'write everything that was measured, as one JSON document');
+}
+
+/** `bench MODEL|ENGINE`. */
+export function benchCommand(io: CliIo): Command {
+  const command = modelOption(new Command('bench'))
+    .summary("measure an engine; trtexec's flags")
+    .description(
+      "Measure an engine on this machine's GPU: the native loop stage by stage, as trtexec does, and " +
+        'what session.run adds to it. An ONNX model is built first, through the engine cache.',
+    )
+    .argument('[model]', 'engine, ONNX model (.onnx), or a folder that holds one')
+    .option('--load-engine <file>', "the engine, by trtexec's name for the flag")
+    .option('--onnx <path>', "the model, by trtexec's name for the flag");
+  exportOptions(measuringOptions(command));
+  buildFlags(command).action(action<[string | undefined], Flags>(io, benchAction));
+  return examples(command, [
+    'bench model.engine --useCudaGraph',
+    'bench --loadEngine=model.engine --infStreams=2 --useCudaGraph --exportTimes=times.json',
+    'bench model.onnx --shapes=input:1x3x288x416 --useCudaGraph --exportSummary=summary.json',
+    'bench model.engine --exportProfile=profile.json --exportLayerInfo=layers.json',
+  ]);
+}

@@ -1,0 +1,47 @@
+import { stat } from 'node:fs/promises';
+import { findModel } from '../../dataset/index.js';
+import { type BuildResult, buildEngine } from '../../engine/index.js';
+import type { BenchOptions } from './options.js';
+
+/** What a bench runs, and where it comes from. */
+export interface BenchEngine {
+  /** Path of the plan, or its bytes. */
+  source: string | Uint8Array;
+  /** What messages call it. */
+  label: string;
+  /** How it was built, when it was given as an ONNX model. */
+  build?: Omit<BuildResult, 'plan'>;
+}
+
+async function isOnnx(path: string): Promise<boolean> {
+  if (path.toLowerCase().endsWith('.onnx')) return true;
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+/**
+ * The engine of a bench: the plan itself, or what is built of an ONNX model through the engine cache.
+ *
+ * @param model Path of a plan, of an ONNX model (`….onnx`), or of a folder that holds one.
+ * @param options Library, and how to build.
+ * @throws As `buildEngine`.
+ */
+export async function benchEngine(model: string, options: BenchOptions): Promise<BenchEngine> {
+  if (!(await isOnnx(model))) return { source: model, label: model };
+  const { shapes, build = {}, family, libraryDir, signal, onProgress } = options;
+  const path = await findModel(model);
+  const profile =
+    shapes === undefined
+      ? undefined
+      : Object.fromEntries(
+          Object.entries(shapes).map(([name, dims]) => [name, { min: dims, opt: dims, max: dims }]),
+        );
+  const { plan, ...rest } = await buildEngine(path, {
+    ...(family === undefined ? {} : { family }),
+    ...(libraryDir === undefined ? {} : { libraryDir }),
+    ...(profile === undefined ? {} : { profiles: [profile] }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+    ...build,
+  });
+  return { source: plan, label: path, build: rest };
+}
