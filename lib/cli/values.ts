@@ -31,15 +31,6 @@ export function seedValue(flag: string): ValueParser<number | bigint> {
   };
 }
 
-/** A number of at least 0; `what` says of what. */
-export function numberValue(flag: string, what: string): ValueParser<number> {
-  return (text) => {
-    const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (!Number.isFinite(value)) throw wrongValue(flag, what, text);
-    return value;
-  };
-}
-
 /** A number over 0 and at most 1. */
 export function fractionValue(flag: string): ValueParser<number> {
   return (text) => {

@@ -5,10 +5,10 @@ import {
   exportedOutputs,
   exportedProfile,
   exportedTimes,
-  type LoopTimes,
   summarize,
   Tensor,
 } from '../../lib/index.js';
+import type { LoopTimes } from '../../lib/session/index.js';
 import { percentileOf } from '../../lib/tasks/bench/statistics.js';
 
 describe('a distribution', () => {

@@ -128,19 +128,21 @@ function percentage(text: string): number | undefined {
   return value > 0 && value <= 100 ? value : undefined;
 }
 
+const atLeastZero = (value: number) => value >= 0;
+
 function measuringOptions(command: Command): Command {
   return command
     .option('--shapes <shapes>', 'shapes to run with, and to build for: name:1x3x224x224')
     .option(
       '--warm-up <ms>',
       'milliseconds of runs before those that count',
-      numberValue('--warm-up', 'milliseconds, at least 0'),
+      numberValue('--warm-up', 'milliseconds, at least 0', atLeastZero),
       200,
     )
     .option(
       '--duration <s>',
       'seconds to measure at least',
-      numberValue('--duration', 'seconds, at least 0'),
+      numberValue('--duration', 'seconds, at least 0', atLeastZero),
       3,
     )
     .option('--iterations <n>', 'runs to measure at least', integerValue('--iterations', 1), 10)
