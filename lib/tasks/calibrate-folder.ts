@@ -19,6 +19,7 @@ import {
 } from './calibration-input.js';
 import type { ImageSourceOptions } from './image-source.js';
 import type { RecipeOptions } from './recipe.js';
+import { repeatedFeeds } from './repeated-feeds.js';
 
 /** Options of {@link calibrateFolder}. */
 export interface CalibrateFolderOptions
@@ -71,13 +72,14 @@ export async function calibrateFolder(
   options: CalibrateFolderOptions,
 ): Promise<CalibrateFolderResult> {
   const { signal, out, style } = options;
-  checkMethodOptions(options);
+  const method = checkMethodOptions(options);
   const { path, recipe, file, input, source } = await prepareCalibration(model, options);
   const broken: BrokenImage[] = [];
   // The histogram methods go through the images twice; those that cannot be read are told once.
   let passes = 0;
-  const feeds = () =>
+  const once = () =>
     calibrationFeeds(source.paths, source.root, recipe, input, options, passes++ ? [] : broken);
+  const feeds = method === 'minmax' ? once : repeatedFeeds(once);
   const start = performance.now();
   const measured = await calibrate(path, feeds, callOptions(options, source.paths.length));
   const elapsedMs = performance.now() - start;

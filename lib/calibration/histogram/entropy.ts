@@ -30,12 +30,13 @@ export function entropyRange(collected: CollectedHistogram, numQuantizedBins: nu
   counts.forEach((count, i) => {
     sums[i + 1] = (sums[i] as number) + count;
   });
+  const slices = new Slices(counts, sums, numQuantizedBins);
   let best = Number.POSITIVE_INFINITY;
   let bounds: [number, number] | undefined;
   for (let i = half; i <= middle; i += 1) {
     const start = middle - i;
     const end = Math.min(middle + i + 1, counts.length);
-    const divergence = sliceDivergence(counts, sums, start, end, numQuantizedBins);
+    const divergence = slices.divergence(start, end);
     if (bounds === undefined || divergence < best) {
       best = divergence;
       bounds = [edges[start] as number, edges[end] as number];
@@ -50,63 +51,97 @@ export function entropyRange(collected: CollectedHistogram, numQuantizedBins: nu
   return { lowest, highest, histogram: { counts, edges } };
 }
 
-/** Divergence of the bins from `start` to `end`, with all outliers in its end bins. */
-function sliceDivergence(
-  counts: Float64Array,
-  sums: Float64Array,
-  start: number,
-  end: number,
-  levels: number,
-): number {
-  const p = counts.slice(start, end);
-  p[0] = (p[0] as number) + (sums[start] as number);
-  p[p.length - 1] = (p.at(-1) as number) + ((sums.at(-1) as number) - (sums[end] as number));
-  const q = new Float64Array(p.length);
-  const merged = Math.floor(p.length / levels);
-  for (let level = 0; level < levels; level += 1) {
-    const from = level * merged;
-    const to = from + merged;
-    // The last level takes the remainder, but it is spread over the level's own bins alone.
-    const until = level === levels - 1 ? p.length : to;
-    const sum = (sums[start + until] as number) - (sums[start + from] as number);
-    let occupied = 0;
-    for (let i = from; i < to; i += 1) if (p[i] !== 0) occupied += 1;
-    if (occupied > 0) q.fill(Math.trunc(sum / occupied), from, to);
+/** Measures slices of one histogram, in memory that is used again: there are thousands of them. */
+class Slices {
+  readonly #counts: Float64Array;
+  readonly #sums: Float64Array;
+  readonly #levels: number;
+  readonly #p: Float64Array;
+  readonly #q: Float64Array;
+  readonly #smoothP: Float32Array;
+  readonly #smoothQ: Float32Array;
+
+  /**
+   * @param counts Values per bin.
+   * @param sums Values below each bin; one more than there are bins.
+   * @param levels Levels of the quantized distribution.
+   */
+  constructor(counts: Float64Array, sums: Float64Array, levels: number) {
+    this.#counts = counts;
+    this.#sums = sums;
+    this.#levels = levels;
+    this.#p = new Float64Array(counts.length);
+    this.#q = new Float64Array(counts.length);
+    this.#smoothP = new Float32Array(counts.length);
+    this.#smoothQ = new Float32Array(counts.length);
   }
-  const smoothP = smooth(p);
-  const smoothQ = smooth(q);
-  if (smoothP === undefined || smoothQ === undefined) return Number.POSITIVE_INFINITY;
-  return divergence(smoothP, smoothQ);
+
+  /** Divergence of the bins from `start` to `end`, with all outliers in its end bins. */
+  divergence(start: number, end: number): number {
+    const size = end - start;
+    this.#fill(start, end, size);
+    const whole = smooth(this.#p, this.#smoothP, size);
+    if (!smooth(this.#q, this.#smoothQ, size) || !whole) return Number.POSITIVE_INFINITY;
+    return divergence(this.#smoothP, this.#smoothQ, size);
+  }
+
+  #fill(start: number, end: number, size: number): void {
+    const sums = this.#sums;
+    const p = this.#p;
+    const q = this.#q;
+    for (let i = 0; i < size; i += 1) p[i] = this.#counts[start + i]!;
+    p[0]! += sums[start]!;
+    p[size - 1]! += sums.at(-1)! - sums[end]!;
+    q.fill(0, 0, size);
+    const merged = Math.floor(size / this.#levels);
+    for (let level = 0; level < this.#levels; level += 1) {
+      const from = level * merged;
+      const to = from + merged;
+      // The last level takes the remainder, but it is spread over the level's own bins alone.
+      const until = level === this.#levels - 1 ? size : to;
+      const sum = sums[start + until]! - sums[start + from]!;
+      let occupied = 0;
+      for (let i = from; i < to; i += 1) if (p[i] !== 0) occupied += 1;
+      if (occupied > 0) q.fill(Math.trunc(sum / occupied), from, to);
+    }
+  }
 }
 
-/** Moves a little weight from occupied bins to empty ones; `undefined` when all are empty. */
-function smooth(counts: Float64Array): Float32Array | undefined {
-  const zeros = counts.reduce((sum, count) => sum + (count === 0 ? 1 : 0), 0);
-  const others = counts.length - zeros;
-  if (others === 0) return undefined;
+/** Moves a little weight from occupied bins to empty ones; `false` when all are empty. */
+function smooth(counts: Float64Array, smoothed: Float32Array, size: number): boolean {
+  let zeros = 0;
+  for (let i = 0; i < size; i += 1) if (counts[i] === 0) zeros += 1;
+  const others = size - zeros;
+  if (others === 0) return false;
   const taken = (EPSILON * zeros) / others;
-  const smoothed = Float32Array.from(
-    counts,
-    (count) => f32(count) + (count === 0 ? f32(EPSILON) : f32(-taken)),
-  );
-  if (taken >= 1 || smoothed.some((value) => value <= 0)) {
+  const less = f32(-taken);
+  const more = f32(EPSILON);
+  let positive = true;
+  for (let i = 0; i < size; i += 1) {
+    const count = counts[i]!;
+    const value = f32(count) + (count === 0 ? more : less);
+    smoothed[i] = value;
+    // As float32: what is lost in rounding counts.
+    if (smoothed[i]! <= 0) positive = false;
+  }
+  if (taken >= 1 || !positive) {
     throw new TensorRTError(
       'CALIBRATION_FAILED',
-      `Entropy cannot smooth a histogram with ${others} occupied bins of ${counts.length}`,
+      `Entropy cannot smooth a histogram with ${others} occupied bins of ${size}`,
       { remedy: 'Lower --num-bins, give more images, or use the MinMax method.' },
     );
   }
-  return smoothed;
+  return true;
 }
 
-function divergence(p: Float32Array, q: Float32Array): number {
-  const totalP = pairwiseSum32(p);
-  const totalQ = pairwiseSum32(q);
-  const terms = p.map((value, i) => {
-    const x = f32(value / totalP);
-    const y = f32((q[i] as number) / totalQ);
-    if (x > 0 && y > 0) return f32(x * f32(Math.log(f32(x / y))));
-    return Number.POSITIVE_INFINITY;
-  });
-  return pairwiseSum32(terms);
+/** Kullback and Leibler's divergence of the first `size` numbers; `p` is overwritten. */
+function divergence(p: Float32Array, q: Float32Array, size: number): number {
+  const totalP = pairwiseSum32(p, 0, size);
+  const totalQ = pairwiseSum32(q, 0, size);
+  for (let i = 0; i < size; i += 1) {
+    const x = f32(p[i]! / totalP);
+    const y = f32(q[i]! / totalQ);
+    p[i] = x > 0 && y > 0 ? x * f32(Math.log(f32(x / y))) : Number.POSITIVE_INFINITY;
+  }
+  return pairwiseSum32(p, 0, size);
 }

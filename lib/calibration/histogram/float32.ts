@@ -16,24 +16,27 @@ export function pairwiseSum32(values: Float32Array, start = 0, count = values.le
     const left = pairwiseSum32(values, start, half);
     return f32(left + pairwiseSum32(values, start + half, count - half));
   }
-  const r = values.slice(start, start + 8);
-  const whole = count - (count % 8);
-  for (let i = 8; i < whole; i += 8) {
-    for (let j = 0; j < 8; j += 1) r[j] = (r[j] as number) + (values[start + i + j] as number);
+  const whole = start + count - (count % 8);
+  let a = values[start]!;
+  let b = values[start + 1]!;
+  let c = values[start + 2]!;
+  let d = values[start + 3]!;
+  let e = values[start + 4]!;
+  let f = values[start + 5]!;
+  let g = values[start + 6]!;
+  let h = values[start + 7]!;
+  for (let i = start + 8; i < whole; i += 8) {
+    a = f32(a + values[i]!);
+    b = f32(b + values[i + 1]!);
+    c = f32(c + values[i + 2]!);
+    d = f32(d + values[i + 3]!);
+    e = f32(e + values[i + 4]!);
+    f = f32(f + values[i + 5]!);
+    g = f32(g + values[i + 6]!);
+    h = f32(h + values[i + 7]!);
   }
-  const [a, b, c, d, e, f, g, h] = r as unknown as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const left = f32(f32(a + b) + f32(c + d));
-  let sum = f32(left + f32(f32(e + f) + f32(g + h)));
-  for (let i = whole; i < count; i += 1) sum = f32(sum + (values[start + i] as number));
+  let sum = f32(f32(f32(a + b) + f32(c + d)) + f32(f32(e + f) + f32(g + h)));
+  for (let i = whole; i < start + count; i += 1) sum = f32(sum + values[i]!);
   return sum;
 }
 
