@@ -88,8 +88,8 @@ export class LatticeHistogram {
 
   /**
    * The histogram that {@link HistogramCollector} would have made in one call over the same values.
-   * Its edges are the same; a value other than 0 counts where the middle of its fine bin lies, so a count
-   * can be off by the values within 2^-15 of the largest magnitude around each edge.
+   * Its edges are the same. The values of a fine bin in which an edge lies are taken to lie evenly, so no
+   * value counts further from its place than 2^-14 of the largest magnitude.
    *
    * @param options As for {@link HistogramCollector}.
    * @throws TensorRTError `CALIBRATION_FAILED` where that refuses.
@@ -102,18 +102,30 @@ export class LatticeHistogram {
     const width = 2 ** this.exponent;
     const { lowest, highest, smallest } = this.bounds;
     let bin = 0;
-    const add = (value: number, count: number) => {
-      while (bin > 0 && value < (edges[bin] as number)) bin -= 1;
-      while (bin < counts.length - 1 && value >= (edges[bin + 1] as number)) bin += 1;
-      counts[bin] = (counts[bin] as number) + count;
+    /** Counts values that lie evenly between two numbers. */
+    const add = (from: number, to: number, count: number) => {
+      while (bin > 0 && from < edges[bin]!) bin -= 1;
+      while (bin < counts.length - 1 && from >= edges[bin + 1]!) bin += 1;
+      let left = count;
+      for (let start = from; bin < counts.length - 1 && edges[bin + 1]! < to; bin += 1) {
+        const share = Math.round((left * (edges[bin + 1]! - start)) / (to - start));
+        counts[bin]! += share;
+        left -= share;
+        start = edges[bin + 1]!;
+      }
+      counts[bin]! += left;
     };
+    const { absolute } = options;
     for (let i = 0; i < this.counts.length; i += 1) {
-      const count = this.counts[i] as number;
+      const count = this.counts[i]!;
       if (count === 0) continue;
-      const middle = Math.max(lowest, Math.min(highest, (i - LATTICE_HALF + 0.5) * width));
-      add(options.absolute ? Math.max(smallest, Math.abs(middle)) : middle, count);
+      const from = Math.max(lowest, (i - LATTICE_HALF) * width);
+      const to = Math.min(highest, (i - LATTICE_HALF + 1) * width);
+      if (!absolute) add(from, to, count);
+      else if (from < 0) add(Math.max(smallest, -to), -from, count);
+      else add(Math.max(smallest, from), to, count);
     }
-    if (this.zeros > 0) add(0, this.zeros);
+    if (this.zeros > 0) add(0, 0, this.zeros);
     return result;
   }
 
