@@ -10,6 +10,7 @@ import { datasetCommand } from './commands/dataset.js';
 import { diffCommand } from './commands/diff.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evaluateCommand } from './commands/evaluate.js';
+import { exportCommand } from './commands/export.js';
 import { inspectCommand } from './commands/inspect.js';
 import { mergeCommand } from './commands/merge.js';
 import { preprocessCommand } from './commands/preprocess.js';
@@ -34,6 +35,7 @@ const COMMANDS = [
   classifyCommand,
   evaluateCommand,
   sensitivityCommand,
+  exportCommand,
   inspectCommand,
   cacheCommand,
   preprocessCommand,

@@ -32,6 +32,11 @@ export {
 } from './evaluate.js';
 export { readExcludeList } from './exclude-list.js';
 export {
+  type ExportTritonOptions,
+  type ExportTritonResult,
+  exportTriton,
+} from './export-triton.js';
+export {
   calibrationSource,
   DEFAULT_FRACTION,
   expandImages,
@@ -64,3 +69,4 @@ export {
   type SensitivityUnitKind,
 } from './sensitivity-units.js';
 export type { Shard } from './shard.js';
+export type { TritonServing } from './triton-config.js';
