@@ -74,10 +74,23 @@ export {
   threadPoolWarning,
 } from './runtime/index.js';
 export {
+  type AnyTensor,
+  DeviceTensor,
+  type EngineSource,
+  type Feeds,
+  type Fetches,
+  InferenceSession,
+  type InferenceSessionOptions,
+  type LoopOptions,
+  type LoopTimes,
   type ModelSession,
   type OnnxRuntimeSessionOptions,
+  type Outputs,
   openOnnxRuntimeSession,
+  PinnedTensor,
+  type ProfileShapes,
   type RunOptions,
+  type SessionMemory,
   type ValueMetadata,
 } from './session/index.js';
 export * from './tasks/index.js';

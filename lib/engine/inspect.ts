@@ -7,7 +7,7 @@ import { type EngineManifest, readManifest } from './manifest.js';
 export interface PlanHeader {
   /** Whose plan it is. */
   kind: 'tensorrt' | 'tensorrt-rtx';
-  /** Version that built it, where the header says so (TensorRT-RTX). */
+  /** Version that built it; absent where the header does not say so (before TensorRT 8.6). */
   version?: string;
   /** Size in bytes that the header states (TensorRT-RTX). */
   bytes?: number;
@@ -37,14 +37,15 @@ export function readPlanHeader(bytes: Uint8Array): PlanHeader | undefined {
   if (bytes.byteLength < 32) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = String.fromCharCode(...bytes.subarray(0, 4));
-  if (magic === 'ftrt' || magic === 'ptrt') return { kind: 'tensorrt' };
+  const version = `${view.getUint8(24)}.${view.getUint8(25)}.${view.getUint8(26)}`;
+  if (magic === 'ftrt' || magic === 'ptrt') {
+    // trtexec's --getPlanVersionOnly looks at the same place, and knows this layout (0) only.
+    const known = view.getUint32(4, true) === 0 && view.getUint8(24) >= 8;
+    return { kind: 'tensorrt', ...(known ? { version } : {}) };
+  }
   if (magic !== 'vtrt') return undefined;
   // Observed in plans of RTX 1.7.1: size at 16, then major, minor, patch, build.
-  return {
-    kind: 'tensorrt-rtx',
-    version: `${view.getUint8(24)}.${view.getUint8(25)}.${view.getUint8(26)}`,
-    bytes: Number(view.getBigUint64(16, true)),
-  };
+  return { kind: 'tensorrt-rtx', version, bytes: Number(view.getBigUint64(16, true)) };
 }
 
 function invalid(path: string, why: string): TensorRTError {

@@ -36,6 +36,9 @@ const PARSERS: Readonly<Record<string, string>> = {
   tensorrt_rtx: 'libtensorrt_onnxparser_rtx.so',
 };
 
+/** What keeps a library from building engines of ONNX models, but not from running engines. */
+export const NO_PARSER = 'the ONNX parser library is not beside it';
+
 /** The name the loader knows (`libx.so.10`) before the full version's and the bare one's. */
 function preference(name: string): number {
   const dots = name.slice(name.indexOf('.so') + 3).split('.').length - 1;
@@ -69,7 +72,7 @@ function examine(library: FoundLibrary): FoundLibrary {
   if (family === undefined) {
     found.problem = `version ${found.version} is not one of 8.6, 10.x, 11.x or TensorRT-RTX 1.5 and later`;
   } else if (library.parserLibrary === undefined) {
-    found.problem = 'the ONNX parser library is not beside it';
+    found.problem = NO_PARSER;
   }
   return found;
 }

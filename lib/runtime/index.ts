@@ -28,7 +28,13 @@ export { FAMILIES } from './binding.js';
 export { type FoundLibrary, findLibraries, type LibrarySearch } from './discovery.js';
 export { type DoctorReport, doctor, type ExaminedDevice, type Lack } from './doctor.js';
 export { type LibraryFolder, type LibrarySearchOptions, libraryFolders } from './folders.js';
-export { chooseLibrary, type LibraryOptions, type UsableLibrary } from './library.js';
+export {
+  chooseLibrary,
+  chooseRuntime,
+  type LibraryOptions,
+  type RuntimeLibrary,
+  type UsableLibrary,
+} from './library.js';
 export {
   baseBinding,
   MODULE_FOLDERS,

@@ -1,7 +1,7 @@
 import { oneOf } from '../arguments.js';
 import { TensorRTError } from '../errors.js';
 import { FAMILIES, type Family } from './binding.js';
-import { type FoundLibrary, findLibraries, type LibrarySearch } from './discovery.js';
+import { type FoundLibrary, findLibraries, type LibrarySearch, NO_PARSER } from './discovery.js';
 import type { LibrarySearchOptions } from './folders.js';
 import { queryDriver } from './modules.js';
 import { familyTitle } from './versions.js';
@@ -15,14 +15,18 @@ export interface LibraryOptions extends LibrarySearchOptions {
   family?: Family | 'auto';
 }
 
-/** A TensorRT installation that can be used. */
-export interface UsableLibrary {
+/** A TensorRT installation that runs engines. */
+export interface RuntimeLibrary {
   /** Family. */
   family: Family;
   /** Version, for example `10.15.1`. */
   version: string;
   /** Path of the builder and runtime. */
   inferLibrary: string;
+}
+
+/** A TensorRT installation that builds engines, too. */
+export interface UsableLibrary extends RuntimeLibrary {
   /** Path of the ONNX parser. */
   parserLibrary: string;
 }
@@ -65,12 +69,10 @@ function notFound(search: LibrarySearch, family: Family | undefined): TensorRTEr
 function firstOf(
   order: readonly Family[],
   libraries: readonly FoundLibrary[],
-): UsableLibrary | undefined {
+): FoundLibrary | undefined {
   for (const family of order) {
     const library = libraries.find((candidate) => candidate.family === family);
-    if (library === undefined) continue;
-    const { inferLibrary, parserLibrary, version } = library;
-    return { family, version: version!, inferLibrary, parserLibrary: parserLibrary! };
+    if (library !== undefined) return library;
   }
   return undefined;
 }
@@ -88,19 +90,12 @@ function searchKey({ libraryDir }: LibrarySearchOptions): string {
   return JSON.stringify([libraryDir, TENSORRT_LIB_DIR, TENSORRT_RTX_LIB_DIR, LD_LIBRARY_PATH]);
 }
 
-/**
- * Chooses a TensorRT installation.
- *
- * @param options See {@link LibraryOptions}.
- * @param preferred Families to choose among under `auto`, first choice first; by default what this
- *   machine's GPU, or its absence, suggests.
- * @throws TensorRTError `LIBRARY_NOT_FOUND`, `LIBRARY_INCOMPATIBLE`, or `MODULE_MISSING` when
- *   base.node is not built.
- */
-export async function chooseLibrary(
-  options: LibraryOptions = {},
-  preferred?: readonly Family[],
-): Promise<UsableLibrary> {
+/** Chooses among the libraries for which `fits` holds. */
+async function choose(
+  options: LibraryOptions,
+  preferred: readonly Family[] | undefined,
+  fits: (library: FoundLibrary) => boolean,
+): Promise<FoundLibrary> {
   const family = oneOf('family', options.family ?? 'auto', ['auto', ...FAMILIES]);
   const key = searchKey(options);
   const searching = found.get(key) ?? findLibraries(options);
@@ -114,7 +109,7 @@ export async function chooseLibrary(
     family !== 'auto'
       ? [family]
       : (preferred ?? (queryDriver().devices.length > 0 ? WITH_GPU : WITHOUT_GPU));
-  const usable = result.libraries.filter(({ problem }) => problem === undefined);
+  const usable = result.libraries.filter(fits);
   // What the caller names is taken or refused; nothing else is taken in its place.
   const named = usable.filter(({ source }) => source === 'libraryDir');
   const chosen =
@@ -128,4 +123,47 @@ export async function chooseLibrary(
   found.delete(key);
   const scope = options.libraryDir === undefined ? result : within(result, 'libraryDir');
   throw notFound(scope, family !== 'auto' ? family : order.length === 1 ? order[0] : undefined);
+}
+
+/**
+ * Chooses a TensorRT installation that builds engines.
+ *
+ * @param options See {@link LibraryOptions}.
+ * @param preferred Families to choose among under `auto`, first choice first; by default what this
+ *   machine's GPU, or its absence, suggests.
+ * @throws TensorRTError `LIBRARY_NOT_FOUND`, `LIBRARY_INCOMPATIBLE`, or `MODULE_MISSING` when
+ *   base.node is not built.
+ */
+export async function chooseLibrary(
+  options: LibraryOptions = {},
+  preferred?: readonly Family[],
+): Promise<UsableLibrary> {
+  const chosen = await choose(options, preferred, ({ problem }) => problem === undefined);
+  const { family, version, inferLibrary, parserLibrary } = chosen;
+  return {
+    family: family!,
+    version: version!,
+    inferLibrary,
+    parserLibrary: parserLibrary!,
+  };
+}
+
+/**
+ * Chooses a TensorRT installation that runs engines; the ONNX parser may be missing.
+ *
+ * @param options See {@link LibraryOptions}.
+ * @param preferred As for {@link chooseLibrary}.
+ * @throws As {@link chooseLibrary}.
+ */
+export async function chooseRuntime(
+  options: LibraryOptions = {},
+  preferred?: readonly Family[],
+): Promise<RuntimeLibrary> {
+  const chosen = await choose(
+    options,
+    preferred,
+    ({ problem }) => problem === undefined || problem === NO_PARSER,
+  );
+  const { family, version, inferLibrary } = chosen;
+  return { family: family!, version: version!, inferLibrary };
 }

@@ -25,6 +25,11 @@ export interface ModelSession {
   /** What runs it, for reports: `onnxruntime-cpu`, `tensorrt`. */
   readonly provider: string;
   /**
+   * Runs to keep in flight, so that the next one's upload overlaps this one's computation. Absent where
+   * there is nothing to gain: ONNX Runtime's CPU provider computes on the calling thread.
+   */
+  readonly concurrency?: number;
+  /**
    * Runs the model once.
    *
    * @param feeds A tensor for every input.

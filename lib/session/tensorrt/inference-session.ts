@@ -1,12 +1,13 @@
 import { integer } from '../../arguments.js';
 import { TensorRTError } from '../../errors.js';
-import { chooseLibrary, requireFamily } from '../../runtime/index.js';
+import { requireFamily } from '../../runtime/index.js';
 import type { Tensor, TensorType } from '../../tensor.js';
 import type { ModelSession, RunOptions, ValueMetadata } from '../model-session.js';
 import { type Arranged, arrange } from './arrange.js';
 import type { NativeEngineInfo, NativeSession, NativeShapes, SessionBinding } from './binding.js';
 import { type ProfileShapes, profilesOf, type SessionMemory } from './description.js';
 import { errorOf, thrownBy } from './failures.js';
+import { planFacts, refusalOf, runtimeFor } from './library.js';
 import { type LayerTimes, type LoopOptions, type LoopTimes, nativeLoopOptions } from './loop.js';
 import { DeviceTensor, PinnedTensor } from './memory.js';
 import {
@@ -41,6 +42,8 @@ export class InferenceSession implements ModelSession {
   readonly outputs: readonly ValueMetadata[];
   /** @inheritdoc */
   readonly provider = 'tensorrt';
+  /** Runs to keep in flight: one for each context, and one that waits for them. */
+  readonly concurrency: number;
   /** Names of the inputs, in order. */
   readonly inputNames: readonly string[];
   /** Names of the outputs, in order. */
@@ -73,6 +76,7 @@ export class InferenceSession implements ModelSession {
     this.outputs = engine.outputs.map(metadataOf);
     this.inputNames = this.inputs.map(({ name }) => name);
     this.outputNames = this.outputs.map(({ name }) => name);
+    this.concurrency = (options.contexts ?? 1) + 1;
     this.deviceId = options.deviceId ?? 0;
     this.libraryVersion = engine.libraryVersion;
     this.profiles = profilesOf(engine);
@@ -89,7 +93,8 @@ export class InferenceSession implements ModelSession {
    *   own: a plan is code.
    * @param options GPU, contexts, graphs, waiting; which TensorRT library.
    * @throws TypeError, RangeError for wrong options.
-   * @throws TensorRTError `FILE_NOT_FOUND`, `ENGINE_INVALID`, `MODEL_UNSUPPORTED`,
+   * @throws TensorRTError `FILE_NOT_FOUND`, `ENGINE_INVALID`, `MODEL_UNSUPPORTED`;
+   *   `ENGINE_INCOMPATIBLE` for a plan of another TensorRT or GPU, naming both versions;
    *   `PROFILE_INVALID`, `DEVICE_NOT_FOUND`, `OUT_OF_MEMORY`, `LIBRARY_NOT_FOUND`,
    *   `LIBRARY_INCOMPATIBLE`, `MODULE_MISSING`.
    */
@@ -98,11 +103,14 @@ export class InferenceSession implements ModelSession {
     options: InferenceSessionOptions = {},
   ): Promise<InferenceSession> {
     const checked = nativeOptions(engine, options);
-    const library = await chooseLibrary(options);
+    const plan = await planFacts(engine);
+    const library = await runtimeFor(plan, options);
     const binding = requireFamily(library.family) as unknown as SessionBinding;
     const { inferLibrary } = library;
     const outcome = await binding.openSession({ ...checked, inferLibrary });
-    if (outcome.failure !== undefined) throw errorOf(outcome.failure);
+    if (outcome.failure !== undefined) {
+      throw refusalOf(errorOf(outcome.failure), plan, library);
+    }
     return new InferenceSession(binding, outcome.session!, outcome.engine!, options);
   }
 

@@ -68,7 +68,12 @@ function flag(option: string, value: unknown, otherwise: boolean): boolean {
   return value;
 }
 
-function sourceOf(engine: EngineSource): { planPath: string } | { planBytes: Uint8Array } {
+/**
+ * Where a plan is.
+ *
+ * @throws TypeError when `engine` is nothing that a session can be made from.
+ */
+export function sourceOf(engine: EngineSource): { planPath: string } | { planBytes: Uint8Array } {
   if (typeof engine === 'string') return { planPath: engine };
   const bytes = engine instanceof Uint8Array ? engine : engine?.plan;
   if (!(bytes instanceof Uint8Array)) {

@@ -6,7 +6,26 @@
 namespace fake {
 namespace {
 
-constexpr char kMagic[8] = {'F', 'A', 'K', 'E', 'T', 'R', 'T', '\n'};
+// The first 32 bytes are laid out as in real plans, so that what reads those reads these.
+struct PlanHeader {
+  char magic[4];  // as real plans begin
+  uint32_t layout;
+  char fake[8];  // no real runtime is asked to load this
+  uint64_t body;
+  unsigned char version[4];  // major, minor, patch, build
+  uint32_t nothing;
+};
+static_assert(sizeof(PlanHeader) == 32);
+constexpr PlanHeader kPlanHeader{
+    {'f', 't', 'r', 't'}, 0, {'F', 'A', 'K', 'E', 'T', 'R', 'T', '\n'}, 0, {}, 0};
+
+int VersionUnit(int version) { return version < 10000 ? 1000 : 10000; }
+
+int VersionOf(const PlanHeader& header) {
+  const int major = header.version[0];
+  const int unit = major < 10 ? 1000 : 10000;
+  return major * unit + header.version[1] * 100 + header.version[2];
+}
 
 uint64_t Checksum(const char* bytes, size_t size) {  // FNV-1a
   uint64_t hash = 14695981039346656037ULL;
@@ -148,11 +167,13 @@ std::string Serialize(const Plan& plan) {
   Archive body;
   Plan copy = plan;
   Visit(body, copy);
-  std::string out(kMagic, sizeof kMagic);
-  const int64_t version = plan.version;
-  const uint64_t size = body.out().size();
-  out.append(reinterpret_cast<const char*>(&version), 8);
-  out.append(reinterpret_cast<const char*>(&size), 8);
+  PlanHeader header = kPlanHeader;
+  header.body = body.out().size();
+  const int unit = VersionUnit(plan.version);
+  header.version[0] = static_cast<unsigned char>(plan.version / unit);
+  header.version[1] = static_cast<unsigned char>(plan.version % unit / 100);
+  header.version[2] = static_cast<unsigned char>(plan.version % 100);
+  std::string out(reinterpret_cast<const char*>(&header), sizeof header);
   out += body.out();
   const uint64_t checksum = Checksum(out.data(), out.size());
   out.append(reinterpret_cast<const char*>(&checksum), 8);
@@ -163,29 +184,32 @@ std::string Deserialize(const void* bytes, size_t size, Plan* plan) {
   const char* data = static_cast<const char*>(bytes);
   const std::string start =
       "IRuntime::deserializeCudaEngine: Error Code 1: Serialization (Serialization assertion ";
-  if (data == nullptr || size < 32 || std::memcmp(data, kMagic, sizeof kMagic) != 0) {
+  PlanHeader header{};
+  if (data != nullptr && size >= sizeof header) std::memcpy(&header, data, sizeof header);
+  if (std::memcmp(header.magic, kPlanHeader.magic, 4) != 0 ||
+      std::memcmp(header.fake, kPlanHeader.fake, 8) != 0) {
     return start + "magicTagRead == kMAGIC_TAG failed.Magic tag does not match)";
   }
-  int64_t version = 0;
-  uint64_t body = 0, checksum = 0;
-  std::memcpy(&version, data + 8, 8);
-  std::memcpy(&body, data + 16, 8);
+  const int version = VersionOf(header);
   if (version != LibraryVersion()) {
     return start + "stdVersionRead == kSERIALIZATION_VERSION failed.Version tag does not match. "
                    "Note: Current Version: " + std::to_string(LibraryVersion()) +
            ", Serialized Engine Version: " + std::to_string(version) + ")";
   }
-  if (body > size - 32 || size != body + 32) {
+  const size_t around = sizeof header + 8;
+  const uint64_t body = header.body;
+  if (size < around || body != size - around) {
     return start + "sizeRead == static_cast<uint64_t>(mEngine.size()) failed.Size specified in "
                    "header does not match archive size)";
   }
-  std::memcpy(&checksum, data + 24 + body, 8);
-  if (checksum != Checksum(data, 24 + body)) {
+  uint64_t checksum = 0;
+  std::memcpy(&checksum, data + sizeof header + body, 8);
+  if (checksum != Checksum(data, sizeof header + body)) {
     return start + "checksumRead == checksum failed.Checksum does not match)";
   }
-  Archive archive(data + 24, body);
+  Archive archive(data + sizeof header, body);
   Visit(archive, *plan);
-  plan->version = static_cast<int>(version);
+  plan->version = version;
   return archive.failed() ? start + "archive is complete failed)" : "";
 }
 
