@@ -16,7 +16,8 @@ export const ERROR_CODES = {
   MODEL_TOO_LARGE: 'The model is too large for one protobuf message.',
   BUILD_FAILED: 'TensorRT could not build an engine.',
   ENGINE_INVALID: 'A file is not a TensorRT engine, or not the one that its manifest describes.',
-  ENGINE_INCOMPATIBLE: 'An engine was built by another TensorRT, or for another GPU, than is there.',
+  ENGINE_INCOMPATIBLE:
+    'An engine was built by another TensorRT, or for another GPU, than is there.',
   PROFILE_INVALID: 'An optimization profile is missing or does not fit the model.',
   OPTION_UNSUPPORTED: 'The TensorRT library in use does not have the option.',
   MODEL_QUANTIZED: 'A calibration was given for a model that is quantized already.',

@@ -9,12 +9,12 @@ import type { Recipe } from './recipe.js';
 import type { Pixels } from './resample.js';
 
 /** Images of one size, ready for a model. */
-export interface ImageBatch {
+export interface ImageBatch<T extends 'float32' | 'uint8' = 'float32'> {
   /**
-   * Shape [n, 3, height, width]. Its memory is used again for the next batch, unless `reuse` is
-   * false: copy what must live longer.
+   * Shape [n, 3, height, width]; of {@link pixelBatches}, [n, height, width, 3]. Its memory is used
+   * again for the next batch, unless `reuse` is false: copy what must live longer.
    */
-  tensor: Tensor<'float32'>;
+  tensor: Tensor<T>;
   /** The image of each row, as it was given. */
   sources: string[];
   /** Its place in the list of sources. */
@@ -46,6 +46,12 @@ export interface BatchOptions extends LongCallOptions {
   /** Use the memory of a batch again for the next one; true by default. */
   reuse?: boolean;
   /**
+   * Gives the memory of each batch, `bytes` or more, when the batch is made: for batches of which
+   * several are in use at a time, or which are to lie in memory of a certain kind. `reuse` says
+   * nothing then.
+   */
+  memory?: (bytes: number) => ArrayBufferView<ArrayBuffer>;
+  /**
    * Collect images of the same size across others in between, so that batches are full; true by
    * default. When false, a batch ends where the size changes, and the order of images is kept.
    */
@@ -61,28 +67,64 @@ interface Group {
   indices: number[];
 }
 
-/** Packs groups into tensors, in the same memory unless told otherwise. */
-class Packer {
-  readonly #recipe: Recipe;
-  readonly #reuse: boolean;
-  #memory = new Float32Array(0);
+/** Makes the tensor of a group: its size in bytes, and how an image is written into it. */
+interface Layout<T extends 'float32' | 'uint8'> {
+  bytesPerValue: number;
+  pack(images: readonly Pixels[], recipe: Recipe, memory: ArrayBufferView<ArrayBuffer>): Tensor<T>;
+}
 
-  constructor(recipe: Recipe, reuse: boolean) {
-    this.#recipe = recipe;
-    this.#reuse = reuse;
-  }
-
-  pack({ images, sources, indices }: Group): ImageBatch {
+const PLANES: Layout<'float32'> = {
+  bytesPerValue: 4,
+  pack(images, recipe, { buffer, byteOffset }) {
     const { width, height } = images[0]!;
     const perImage = 3 * width * height;
-    const size = perImage * images.length;
-    if (!this.#reuse || this.#memory.length < size) this.#memory = new Float32Array(size);
-    const data = this.#memory.subarray(0, size);
+    const data = new Float32Array(buffer, byteOffset, perImage * images.length);
     images.forEach((image, row) => {
-      packImage(image, this.#recipe, data, row * perImage);
+      packImage(image, recipe, data, row * perImage);
     });
-    const tensor = new Tensor('float32', data, [images.length, 3, height, width]);
-    return { tensor, sources, indices };
+    return new Tensor('float32', data, [images.length, 3, height, width]);
+  },
+};
+
+const PIXELS: Layout<'uint8'> = {
+  bytesPerValue: 1,
+  pack(images, _recipe, { buffer, byteOffset }) {
+    const { width, height } = images[0]!;
+    const perImage = 3 * width * height;
+    const data = new Uint8Array(buffer, byteOffset, perImage * images.length);
+    images.forEach((image, row) => {
+      data.set(image.data, row * perImage);
+    });
+    return new Tensor('uint8', data, [images.length, height, width, 3]);
+  },
+};
+
+/** Packs groups into tensors, in the same memory unless told otherwise. */
+class Packer<T extends 'float32' | 'uint8'> {
+  readonly #recipe: Recipe;
+  readonly #layout: Layout<T>;
+  readonly #memory: (bytes: number) => ArrayBufferView<ArrayBuffer>;
+  #own = new Uint8Array(0);
+
+  constructor(recipe: Recipe, layout: Layout<T>, { memory, reuse }: BatchOptions) {
+    this.#recipe = recipe;
+    this.#layout = layout;
+    this.#memory =
+      memory ??
+      ((bytes) => {
+        if (reuse === false || this.#own.length < bytes) this.#own = new Uint8Array(bytes);
+        return this.#own;
+      });
+  }
+
+  pack({ images, sources, indices }: Group): ImageBatch<T> {
+    const { width, height } = images[0]!;
+    const bytes = 3 * width * height * images.length * this.#layout.bytesPerValue;
+    const memory = this.#memory(bytes);
+    if (memory.byteLength < bytes) {
+      throw expected('memory', `at least ${bytes} bytes`, memory.byteLength, 'range');
+    }
+    return { tensor: this.#layout.pack(images, this.#recipe, memory), sources, indices };
   }
 }
 
@@ -117,26 +159,50 @@ export function imageBatches(
   recipe: Recipe,
   options: BatchOptions = {},
 ): AsyncGenerator<ImageBatch, void, undefined> {
+  checkOptions(sources, options);
+  return generate(sources, recipe, options, PLANES);
+}
+
+/**
+ * {@link imageBatches} without the arithmetic of the recipe: decoded and resized pixels as bytes, for
+ * engines that do the rest themselves.
+ *
+ * @param sources Paths (relative to `root`) or http(s) addresses.
+ * @param recipe What is done to each image.
+ * @param options As for {@link imageBatches}.
+ * @returns Batches of shape [n, height, width, 3]: red, green, blue.
+ * @throws As {@link imageBatches}.
+ */
+export function pixelBatches(
+  sources: readonly string[],
+  recipe: Recipe,
+  options: BatchOptions = {},
+): AsyncGenerator<ImageBatch<'uint8'>, void, undefined> {
+  checkOptions(sources, options);
+  return generate(sources, recipe, options, PIXELS);
+}
+
+function checkOptions(sources: readonly string[], options: BatchOptions): void {
   if (!Array.isArray(sources)) throw expected('sources', 'a list of paths', sources);
   integer('batch', options.batch ?? 1, 1);
   integer('prefetch', options.prefetch ?? 1, 1);
-  return generate(sources, recipe, options);
 }
 
-async function* generate(
+async function* generate<T extends 'float32' | 'uint8'>(
   sources: readonly string[],
   recipe: Recipe,
   options: BatchOptions,
-): AsyncGenerator<ImageBatch, void, undefined> {
+  layout: Layout<T>,
+): AsyncGenerator<ImageBatch<T>, void, undefined> {
   const { signal, root, batch = 1, skipBroken = false, groupByShape = true } = options;
   const report = throttle(options.onProgress, 'images');
-  const packer = new Packer(recipe, options.reuse !== false);
+  const packer = new Packer(recipe, layout, options);
   const groups = new Map<string, Group>();
   let waiting = 0;
   let broken = 0;
   let index = -1;
 
-  const release = (key: string): ImageBatch => {
+  const release = (key: string): ImageBatch<T> => {
     const group = groups.get(key)!;
     groups.delete(key);
     for (const image of group.images) waiting -= image.data.length;

@@ -3,9 +3,10 @@ export {
   type BrokenImage,
   type ImageBatch,
   imageBatches,
+  pixelBatches,
 } from './batches.js';
 export { preprocessImage, type ReadImageOptions, readImage } from './image.js';
-export { pixelsToTensor } from './planar.js';
+export { packImage, pixelsToTensor } from './planar.js';
 export { encodeNpy, pixelsToPng, savePreview, writeNpy } from './preview.js';
 export { type Kernel, PRESETS, type PresetName, type Recipe, type Resize } from './recipe.js';
 export type { Pixels } from './resample.js';
@@ -15,3 +16,4 @@ export {
   type RecipeOverrides,
   resolveRecipe,
 } from './resolve.js';
+export { type FoundSize, fixedSize, type ImageSize, imageSizes } from './sizes.js';

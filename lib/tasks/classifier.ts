@@ -1,14 +1,26 @@
 import { open } from 'node:fs/promises';
+import { oneOf } from '../arguments.js';
 import { findModel } from '../dataset/index.js';
 import { readPlanHeader } from '../engine/index.js';
-import { TensorRTError } from '../errors.js';
+import type { FoundSize, Recipe } from '../preprocess/index.js';
+import type { LongCallOptions } from '../progress.js';
 import {
+  InferenceSession,
   type ModelSession,
   type OnnxRuntimeSessionOptions,
   openOnnxRuntimeSession,
 } from '../session/index.js';
-import type { Tensor } from '../tensor.js';
+import type { TaskBatch } from './batches.js';
 import { type ImageInput, imageFeeds, imageInput } from './image-input.js';
+import {
+  buildAndOpen,
+  type EngineOptions,
+  type KnownEngine,
+  knownEngine,
+  openEngine,
+  tensorrtProblem,
+} from './open-engine.js';
+import { type OwnedMemory, ordinaryMemory } from './pipeline.js';
 import {
   areProbabilities,
   confidences,
@@ -17,11 +29,14 @@ import {
   staticClasses,
 } from './scores.js';
 
-/** A model by path or bytes, or a session that is open already and stays the caller's. */
+/**
+ * A model: an ONNX model or a TensorRT engine by path or bytes, or a session that is open already and
+ * stays the caller's.
+ */
 export type ModelSource = string | Uint8Array | ModelSession;
 
 /** How to open and read a classifier. */
-export interface ClassifierOptions extends OnnxRuntimeSessionOptions {
+export interface ClassifierOptions extends OnnxRuntimeSessionOptions, EngineOptions {
   /** Output that holds one number a class; the first floating-point one by default. */
   output?: string;
   /** The model's name in messages and results; its path by default. */
@@ -46,17 +61,26 @@ export class Classifier {
   readonly input: ImageInput;
   /** Number of classes when the model fixes it. */
   readonly classes: number | undefined;
-  /** Milliseconds spent in the model so far. */
+  /** Runs to keep in flight. */
+  readonly concurrency: number;
+  /** Milliseconds in which at least one run was under way so far. */
   inferenceMs = 0;
   readonly #session: ModelSession;
   readonly #owned: boolean;
   readonly #output: string;
   #softmax = false;
+  #running = 0;
+  #since = 0;
 
   constructor(session: ModelSession, label: string, owned: boolean, output?: string) {
     this.label = label;
     this.provider = session.provider;
-    this.input = imageInput(session.inputs, label);
+    this.concurrency = session.concurrency ?? 1;
+    this.input = imageInput(
+      session.inputs,
+      label,
+      session instanceof InferenceSession ? session.profiles : [],
+    );
     const scores = scoresOutput(session.outputs, output, label);
     this.classes = staticClasses(scores);
     this.#session = session;
@@ -70,21 +94,40 @@ export class Classifier {
   }
 
   /**
+   * Memory for batches of this model: page-locked where the GPU reads it.
+   *
+   * @param bytes Its size.
+   */
+  allocate(bytes: number): OwnedMemory {
+    const session = this.#session;
+    if (!(session instanceof InferenceSession)) return ordinaryMemory(bytes);
+    try {
+      return session.createPinnedTensor('uint8', [bytes]);
+    } catch {
+      // Page-locked memory is scarce, and ordinary memory does as well, only slower.
+      return ordinaryMemory(bytes);
+    }
+  }
+
+  /**
    * Runs one batch.
    *
-   * @param batch float32 [n, 3, height, width]; may be reused by the caller afterwards.
+   * @param batch float32 [n, 3, height, width] or uint8 [n, height, width, 3]; left alone until the
+   *   answers are there.
+   * @param recipe How bytes become floats.
    * @param signal Stops before or after the run.
    * @returns An answer for each of the n images.
    */
-  async run(batch: Tensor<'float32'>, signal?: AbortSignal): Promise<ImageScores[]> {
-    const start = performance.now();
-    const outputs = await this.#session.run(
-      imageFeeds(this.input, batch),
-      [this.#output],
-      signal === undefined ? {} : { signal },
+  async run(
+    batch: TaskBatch['tensor'],
+    recipe?: Recipe,
+    signal?: AbortSignal,
+  ): Promise<ImageScores[]> {
+    const feeds = imageFeeds(this.input, batch, recipe);
+    const rows = feeds[this.input.name]!.dims[0]!;
+    const outputs = await this.#timed(() =>
+      this.#session.run(feeds, [this.#output], signal === undefined ? {} : { signal }),
     );
-    this.inferenceMs += performance.now() - start;
-    const rows = this.input.batch ?? batch.dims[0]!;
     const scores = readScores(outputs[this.#output]!, rows, this.label);
     // Once an image has shown that the outputs are no probabilities, none of this model's are.
     this.#softmax ||= !areProbabilities(scores);
@@ -92,6 +135,17 @@ export class Classifier {
       scores: scores.values.slice(row * scores.classes, (row + 1) * scores.classes),
       confidence: confidences(scores, row, this.#softmax),
     }));
+  }
+
+  async #timed<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running === 0) this.#since = performance.now();
+    this.#running += 1;
+    try {
+      return await work();
+    } finally {
+      this.#running -= 1;
+      if (this.#running === 0) this.inferenceMs += performance.now() - this.#since;
+    }
   }
 
   /** Releases the session when it was opened here. */
@@ -104,50 +158,88 @@ function isSession(model: ModelSource): model is ModelSession {
   return typeof model === 'object' && !(model instanceof Uint8Array) && 'run' in model;
 }
 
-/** Path of a model, when it has one: where recipes and labels are looked for. */
-export function modelPath(model: ModelSource): string | undefined {
-  return typeof model === 'string' ? model : undefined;
+/** A model as a task found it. */
+export interface ResolvedModel {
+  source: ModelSource;
+  /** Its path, when it has one: where recipes and labels are looked for. */
+  path?: string;
+  /** What is known of it when it is an engine. */
+  engine?: KnownEngine;
 }
 
-/**
- * The model itself when a folder was given; anything else as it is.
- *
- * @throws TensorRTError `MODEL_NOT_FOUND`; `MODULE_MISSING` for an engine, which needs a session on
- *   the GPU.
- */
-export async function resolveModel(model: ModelSource): Promise<ModelSource> {
-  if (typeof model !== 'string') return model;
-  const path = await findModel(model);
+async function isPlan(path: string): Promise<boolean> {
   const handle = await open(path);
   try {
-    const { buffer } = await handle.read(Buffer.alloc(32), 0, 32, 0);
-    if (readPlanHeader(buffer) === undefined) return path;
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(32), 0, 32, 0);
+    return readPlanHeader(buffer.subarray(0, bytesRead)) !== undefined;
   } finally {
     await handle.close();
   }
-  throw new TensorRTError(
-    'MODULE_MISSING',
-    `${path} is a TensorRT engine, and this release has no session that runs one on a GPU`,
-    { remedy: 'Give the ONNX model: it runs on ONNX Runtime.' },
-  );
 }
 
 /**
- * Opens a classifier on ONNX Runtime, or takes a session that is open.
+ * The model itself when a folder was given, and what lies beside an engine.
  *
- * @param model Path, bytes or session.
- * @param options Threads, output, name.
- * @throws TensorRTError as {@link openOnnxRuntimeSession}, and `MODEL_UNSUPPORTED` for a model that is
- *   no image classifier.
+ * @throws TensorRTError `MODEL_NOT_FOUND`; `ENGINE_INVALID` for an engine that its manifest does not
+ *   describe.
+ */
+export async function resolveModel(model: ModelSource): Promise<ResolvedModel> {
+  if (isSession(model)) return { source: model };
+  const source = typeof model === 'string' ? await findModel(model) : model;
+  const engine = await knownEngine(source, isPlan);
+  return {
+    source,
+    ...(typeof source === 'string' ? { path: source } : {}),
+    ...(engine === undefined ? {} : { engine }),
+  };
+}
+
+/** The images that a classifier is opened for. */
+export interface ClassifierImages extends LongCallOptions {
+  /** Images in one run. */
+  batch?: number;
+  /** The sizes of the images, the most frequent first; asked for where the model leaves them open. */
+  sizes: () => Promise<readonly FoundSize[]>;
+}
+
+async function openSession(
+  source: string | Uint8Array,
+  label: string,
+  isEngine: boolean,
+  options: Omit<ClassifierOptions, 'output' | 'label'>,
+  images: ClassifierImages,
+): Promise<ModelSession> {
+  const { threads, graphOptimizationLevel, provider = 'onnxruntime', ...engineOptions } = options;
+  if (isEngine) return openEngine(source, engineOptions);
+  const onGpu =
+    provider === 'tensorrt' ||
+    (provider === 'auto' && (await tensorrtProblem(engineOptions)) === undefined);
+  if (onGpu) return buildAndOpen(source, label, engineOptions, images);
+  return openOnnxRuntimeSession(source, {
+    ...(threads === undefined ? {} : { threads }),
+    ...(graphOptimizationLevel === undefined ? {} : { graphOptimizationLevel }),
+  });
+}
+
+/**
+ * Opens a classifier on what is to run it, or takes a session that is open.
+ *
+ * @param model What {@link resolveModel} found.
+ * @param options Provider, threads, engines, output, name.
+ * @param images What it is opened for.
+ * @throws TensorRTError as {@link openOnnxRuntimeSession}, {@link buildAndOpen} and
+ *   {@link openEngine}; `MODEL_UNSUPPORTED` for a model that is no image classifier.
  */
 export async function openClassifier(
-  model: ModelSource,
-  options: ClassifierOptions = {},
+  { source, path, engine }: ResolvedModel,
+  options: ClassifierOptions,
+  images: ClassifierImages,
 ): Promise<Classifier> {
   const { output, label: name, ...sessionOptions } = options;
-  const label = name ?? modelPath(model) ?? 'the model';
-  if (isSession(model)) return new Classifier(model, label, false, output);
-  const session = await openOnnxRuntimeSession(model, sessionOptions);
+  oneOf('provider', options.provider ?? 'onnxruntime', ['onnxruntime', 'tensorrt', 'auto']);
+  const label = name ?? path ?? 'the model';
+  if (isSession(source)) return new Classifier(source, label, false, output);
+  const session = await openSession(source, label, engine !== undefined, sessionOptions, images);
   try {
     return new Classifier(session, label, true, output);
   } catch (error) {

@@ -1,16 +1,17 @@
 import { integer } from '../arguments.js';
-import type { Recipe } from '../preprocess/index.js';
+import { imageSizes, type Recipe } from '../preprocess/index.js';
 import { throttle } from '../progress.js';
-import { type BatchingOptions, type BrokenImage, modelBatches } from './batches.js';
+import { type BatchingOptions, type BrokenImage, taskBatches } from './batches.js';
 import {
   type ClassifierOptions,
   type ModelSource,
-  modelPath,
   openClassifier,
   resolveModel,
 } from './classifier.js';
 import { checkRecipe } from './image-size.js';
 import { checkLabelCount, type LabelsInput, taskLabels } from './labels.js';
+import { recordedRecipe } from './open-engine.js';
+import { inFlight, ringMemory } from './pipeline.js';
 import { type RecipeOptions, taskRecipe } from './recipe.js';
 import { topK } from './scores.js';
 
@@ -60,7 +61,7 @@ export interface ClassifyResult {
   labelsFile?: string;
   /** What ran the model. */
   provider: string;
-  /** Milliseconds spent in the model, all images together. */
+  /** Milliseconds in which the model was running, all images together. */
   inferenceMs: number;
 }
 
@@ -74,9 +75,10 @@ export interface Classification extends AsyncIterable<ImageClassification> {
  * Classifies images one by one, as they are ready: memory does not grow with their number. Images of
  * several sizes may come out of order; `position` tells.
  *
- * @param model An ONNX classifier: path, bytes, or an open session (which stays open).
+ * @param model A classifier: an ONNX model or a TensorRT engine by path or bytes, or an open session
+ *   (which stays open).
  * @param images Paths or http(s) addresses.
- * @param options Labels, recipe, number of classes, batch, progress, abort signal.
+ * @param options Labels, recipe, number of classes, batch, what runs the model, progress, abort signal.
  * @throws TensorRTError `MODEL_…`, `LABELS_INVALID`, `RECIPE_INVALID`, `IMAGE_INVALID` for an image that
  *   cannot be read unless `skipBroken` is set.
  */
@@ -87,11 +89,24 @@ export async function classifyStream(
 ): Promise<Classification> {
   const wanted = integer('topK', options.topK ?? 5, 1);
   const resolved = await resolveModel(model);
-  const path = modelPath(resolved);
+  const { path, engine } = resolved;
   const places = path === undefined ? [] : [path];
   const labels = await taskLabels(options.labels, places, { allowDuplicates: true });
-  const { recipe, file } = await taskRecipe(options, places);
-  const classifier = await openClassifier(resolved, options);
+  const recorded = engine === undefined ? undefined : recordedRecipe(engine);
+  const { recipe, file } = await taskRecipe(
+    options,
+    places,
+    recorded === undefined ? [] : [recorded],
+  );
+  const { signal, root } = options;
+  const classifier = await openClassifier(resolved, options, {
+    ...options,
+    sizes: () =>
+      imageSizes(images, recipe, {
+        ...(root === undefined ? {} : { root }),
+        ...(signal === undefined ? {} : { signal }),
+      }),
+  });
   const broken: BrokenImage[] = [];
   const report = throttle(options.onProgress, 'classify');
   try {
@@ -106,17 +121,20 @@ export async function classifyStream(
 
   async function* stream(): AsyncGenerator<ImageClassification> {
     let done = 0;
+    const depth = classifier.concurrency;
+    const memory = ringMemory(depth, (bytes) => classifier.allocate(bytes));
     try {
-      const batches = modelBatches(
+      const batches = taskBatches(
         images,
         recipe,
         [classifier.input],
         options,
-        options.root,
+        root,
         broken,
+        (bytes) => memory.next(bytes),
       );
-      for await (const batch of batches) {
-        const answers = await classifier.run(batch.tensor, options.signal);
+      const runs = inFlight(batches, ({ tensor }) => classifier.run(tensor, recipe, signal), depth);
+      for await (const [batch, answers] of runs) {
         for (const [row, { confidence }] of answers.entries()) {
           if (labels !== undefined) checkLabelCount(labels, confidence.length, classifier.label);
           yield {
@@ -133,6 +151,7 @@ export async function classifyStream(
         report(done + broken.length, images.length, 'images');
       }
     } finally {
+      memory.dispose();
       await classifier.release();
     }
   }
@@ -155,9 +174,10 @@ export async function classifyStream(
 /**
  * Classifies images: {@link classifyStream}, collected and in the order given.
  *
- * @param model An ONNX classifier: path, bytes, or an open session (which stays open).
+ * @param model A classifier: an ONNX model or a TensorRT engine by path or bytes, or an open session
+ *   (which stays open).
  * @param images Paths or http(s) addresses.
- * @param options Labels, recipe, number of classes, batch, progress, abort signal.
+ * @param options Labels, recipe, number of classes, batch, what runs the model, progress, abort signal.
  * @throws TensorRTError as {@link classifyStream}.
  */
 export async function classify(

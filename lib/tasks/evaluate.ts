@@ -1,15 +1,14 @@
 import type { Labels } from '../dataset/index.js';
 import { TensorRTError } from '../errors.js';
-import type { Recipe } from '../preprocess/index.js';
+import { type FoundSize, imageSizes, type Recipe } from '../preprocess/index.js';
 import { throttle } from '../progress.js';
 import { type Accuracy, AccuracyCounter } from './accuracy.js';
-import { type BatchingOptions, type BrokenImage, modelBatches } from './batches.js';
+import { type BatchingOptions, type BrokenImage, type TaskBatch, taskBatches } from './batches.js';
 import {
   type Classifier,
   type ClassifierOptions,
   type ImageScores,
   type ModelSource,
-  modelPath,
   openClassifier,
   resolveModel,
 } from './classifier.js';
@@ -17,6 +16,8 @@ import { type Comparison, ComparisonCounter } from './comparison.js';
 import { checkRecipe } from './image-size.js';
 import { type ImageSourceOptions, imageSource } from './image-source.js';
 import { checkLabelCount, folderClasses, type LabelsInput, taskLabels } from './labels.js';
+import { type Provider, recordedRecipe } from './open-engine.js';
+import { type BatchMemory, inFlight, type OwnedMemory, ringMemory } from './pipeline.js';
 import { type RecipeOptions, taskRecipe } from './recipe.js';
 
 /** Options of {@link evaluate}. */
@@ -32,6 +33,11 @@ export interface EvaluateOptions
   labels?: LabelsInput | false;
   /** Another model, to be compared with the first on the same images. */
   against?: ModelSource;
+  /**
+   * What runs the other model when it is an ONNX one: `onnxruntime` by default, whatever runs the first.
+   * TensorRT builds it in float32 without TF32, so that it stands for the model as it was trained.
+   */
+  againstProvider?: Provider;
 }
 
 /** What was found out about one model. */
@@ -44,7 +50,7 @@ export interface ModelEvaluation {
   softmaxApplied: boolean;
   /** What ran it. */
   provider: string;
-  /** Milliseconds spent in the model, all images together. */
+  /** Milliseconds in which it was running, all images together. */
   inferenceMs: number;
 }
 
@@ -102,8 +108,9 @@ async function evaluationLabels(options: EvaluateOptions, places: readonly strin
  * close another model is to it on the same images. Images stream: memory does not grow with their
  * number.
  *
- * @param model An ONNX classifier: path, bytes, or an open session (which stays open).
- * @param options Images, labels, recipe, the other model, batch, progress, abort signal.
+ * @param model A classifier: an ONNX model or a TensorRT engine by path or bytes, or an open session
+ *   (which stays open).
+ * @param options Images, labels, recipe, the other model, what runs them, batch, progress, abort signal.
  * @throws TensorRTError `LABELS_INVALID` for a folder that is no class and for another number of
  *   labels than outputs; `IMAGE_INVALID`, `IMAGES_NOT_FOUND`, `FOLDER_UNREADABLE`, `RECIPE_INVALID`,
  *   `MODEL_…`.
@@ -116,15 +123,33 @@ export async function evaluate(
   const models = await Promise.all(
     (against === undefined ? [model] : [model, against]).map(resolveModel),
   );
-  const paths = models.map(modelPath).filter((path) => path !== undefined);
+  const paths = models.map(({ path }) => path).filter((path) => path !== undefined);
   const labels = await evaluationLabels(options, [...paths, options.images]);
-  const { recipe, file } = await taskRecipe(options, paths);
+  const recorded = models.flatMap(({ engine }) => {
+    return engine === undefined ? [] : (recordedRecipe(engine) ?? []);
+  });
+  const { recipe, file } = await taskRecipe(options, paths, recorded);
   const source = await imageSource(options, signal === undefined ? {} : { signal });
   const actual = labels === undefined ? undefined : folderClasses(source.paths, labels);
   const subjects: Subject[] = [];
+  const { root } = source;
+  let sizes: Promise<FoundSize[]> | undefined;
+  const call = signal === undefined ? {} : { signal };
+  const images = {
+    ...options,
+    sizes: () => {
+      sizes ??= imageSizes(source.paths, recipe, { root, ...call });
+      return sizes;
+    },
+  };
+  let memory: BatchMemory | undefined;
   try {
-    for (const one of models) {
-      const classifier = await openClassifier(one, options);
+    for (const [index, one] of models.entries()) {
+      const classifier = await openClassifier(
+        one,
+        index === 0 ? options : referenceOptions(options),
+        images,
+      );
       const accuracy = labels === undefined ? undefined : new AccuracyCounter(labels.classes);
       subjects.push({ classifier, accuracy });
       checkRecipe(classifier.input, recipe);
@@ -140,12 +165,15 @@ export async function evaluate(
     const report = throttle(options.onProgress, 'evaluate');
     const inputs = subjects.map(({ classifier }) => classifier.input);
     let done = 0;
-    const { paths: sources, root } = source;
-    for await (const batch of modelBatches(sources, recipe, inputs, options, root, broken)) {
-      const answers: ImageScores[][] = [];
-      for (const { classifier } of subjects) {
-        answers.push(await classifier.run(batch.tensor, signal));
-      }
+    const { paths: sources } = source;
+    const depth = Math.max(...subjects.map(({ classifier }) => classifier.concurrency));
+    const ring = ringMemory(depth, (bytes) => allocate(subjects, bytes));
+    memory = ring;
+    const batches = taskBatches(sources, recipe, inputs, options, root, broken, (bytes) =>
+      ring.next(bytes),
+    );
+    const runs = inFlight(batches, (batch) => answersOf(subjects, batch, recipe, signal), depth);
+    for await (const [batch, answers] of runs) {
       batch.sources.forEach((name, row) => {
         const image = { source: name, position: actual?.[batch.indices[row]!] };
         const rows = answers.map((list) => list[row]!);
@@ -166,8 +194,38 @@ export async function evaluate(
       ...(labels?.file === undefined ? {} : { labelsFile: labels.file }),
     };
   } finally {
+    memory?.dispose();
     for (const { classifier } of subjects) await classifier.release();
   }
+}
+
+/** How the other model is run: as it was trained. */
+function referenceOptions(options: EvaluateOptions): ClassifierOptions {
+  const { againstProvider = 'onnxruntime', build: _, ...rest } = options;
+  return { ...rest, provider: againstProvider };
+}
+
+/** Memory that the GPU of the first session that has one reads. */
+function allocate(subjects: readonly Subject[], bytes: number): OwnedMemory {
+  const chosen = subjects.find(({ classifier }) => classifier.concurrency > 1) ?? subjects[0]!;
+  return chosen.classifier.allocate(bytes);
+}
+
+/** The answers of every model, the first model's first; those on a GPU work at the same time. */
+async function answersOf(
+  subjects: readonly Subject[],
+  { tensor }: TaskBatch,
+  recipe: Recipe,
+  signal: AbortSignal | undefined,
+): Promise<ImageScores[][]> {
+  const settled = await Promise.allSettled(
+    subjects.map(({ classifier }) => classifier.run(tensor, recipe, signal)),
+  );
+  // What failed first is told when nothing reads the batch any more.
+  return settled.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
 }
 
 /** Counts one image: a row for each model, the first model's first. */

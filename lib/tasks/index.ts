@@ -45,6 +45,7 @@ export {
   imageSource,
 } from './image-source.js';
 export type { LabelsInput } from './labels.js';
+export type { EngineOptions, Provider } from './open-engine.js';
 export {
   type PreprocessFileOptions,
   type PreprocessFileResult,

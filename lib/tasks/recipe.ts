@@ -62,16 +62,24 @@ async function recipeOfTable(path: string): Promise<FoundRecipe | undefined> {
   return { recipe: await resolveRecipe(recipe as RecipeInput), file };
 }
 
+/** A recipe that was written down with an engine, and the file it stands in. */
+export interface RecordedRecipe {
+  recipe: unknown;
+  file: string;
+}
+
 /**
  * The recipe that a task uses.
  *
  * @param options What the caller asked for.
  * @param models Paths of the models, whose own recipes are taken when the caller names none.
+ * @param recorded Recipes in the manifests of engines, which are taken when nothing lies beside.
  * @throws TensorRTError `RECIPE_INVALID`.
  */
 export async function taskRecipe(
   options: RecipeOptions,
   models: readonly string[],
+  recorded: readonly RecordedRecipe[] = [],
 ): Promise<FoundRecipe> {
   const { recipe, size, divisor } = options;
   const overrides = {
@@ -82,6 +90,9 @@ export async function taskRecipe(
     for (const model of models) {
       const file = recipeFile(model);
       if (await exists(file)) return { recipe: await resolveRecipe(file), file };
+    }
+    for (const { recipe: known, file } of recorded) {
+      return { recipe: await resolveRecipe(known as RecipeInput), file };
     }
     return { recipe: await resolveRecipe() };
   }

@@ -217,13 +217,6 @@ describe('what classify refuses', () => {
     await expect(classify(encodeModel(bytes.proto), images, plain)).rejects.toThrow('is uint8');
   });
 
-  it('an engine, which needs a session on the GPU', async () => {
-    await writeFile(at('m.engine'), Buffer.concat([Buffer.from('ftrt'), Buffer.alloc(60)]));
-    await expect(classify(at('m.engine'), [at('images/red/1.png')], plain)).rejects.toMatchObject({
-      code: 'MODULE_MISSING',
-    });
-  });
-
   it('a wrong number of classes to return', async () => {
     await expect(classify(at('model.onnx'), [], { topK: 0 })).rejects.toThrow(RangeError);
   });

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { formatPercent } from '../../report/index.js';
 import { classifyStream, expandImages, type ImageClassification } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
+import { type EngineFlags, engineOf, engineOptions } from '../engine-options.js';
 import type { CliIo } from '../io.js';
 import {
   type BatchFlags,
@@ -14,9 +15,9 @@ import {
 } from '../options.js';
 import { UsageError } from '../usage.js';
 import { integerValue } from '../values.js';
-import { modelOf, modelOption, noteBroken, noteFound } from './shared.js';
+import { modelOf, modelOption, noteBroken, noteFound, noteProvider } from './shared.js';
 
-interface Flags extends RecipeFlags, BatchFlags {
+interface Flags extends RecipeFlags, BatchFlags, EngineFlags {
   model?: string;
   labels?: string;
   topK: number;
@@ -34,19 +35,22 @@ async function classifyAction(
   given: readonly string[],
 ): Promise<void> {
   const [first, ...rest] = given;
-  const model = modelOf(flags.model === undefined ? first : undefined, flags);
-  const sources = flags.model === undefined ? rest : given;
+  const named = flags.model !== undefined || flags.engine !== undefined;
+  const model = modelOf(named ? undefined : first, flags);
+  const sources = named ? given : rest;
   if (sources.length === 0) throw new UsageError('Missing argument IMAGES');
   const images = await expandImages(sources, context.call);
   const stream = await classifyStream(model, images, {
     ...recipeOf(flags),
     ...batchingOf(flags),
+    ...engineOf(flags),
     ...context.call,
     topK: flags.topK,
     ...(flags.labels === undefined ? {} : { labels: flags.labels }),
     ...(flags.threads === undefined ? {} : { threads: flags.threads }),
   });
   noteFound(context, stream.summary(), flags);
+  noteProvider(context, stream.summary().provider, flags);
   const results: ImageClassification[] = [];
   let softmaxSaid = false;
   for await (const result of stream) {
@@ -68,12 +72,12 @@ export function classifyCommand(io: CliIo): Command {
   const command = modelOption(new Command('classify'))
     .summary('name what images show')
     .description('Name what images show: the most probable classes with their confidence.')
-    .argument('[model]', 'ONNX model, or a folder that holds one')
+    .argument('[model]', 'ONNX model, a folder that holds one, or a TensorRT engine')
     .argument('[images...]', 'images: paths, folders, or http(s) addresses')
     .option('--labels <file>', 'class names (default: *classes.json beside the model)')
     .option('--top-k <n>', 'classes to show for each image', integerValue('--top-k', 1), 5);
   recipeOptions(command);
-  batchOptions(command)
+  engineOptions(batchOptions(command))
     .option(
       '--threads <n>',
       'threads of ONNX Runtime (default: one a core)',
@@ -87,6 +91,7 @@ export function classifyCommand(io: CliIo): Command {
   return examples(command, [
     'classify model.onnx cat.jpg --labels classes.json',
     'classify model.int8.onnx photos https://example.org/dog.jpg --top-k 3',
-    'classify model.onnx photos --size 224 --json',
+    'classify model.engine photos --batch 32 --json',
+    'classify model.onnx photos --size 224 --provider tensorrt',
   ]);
 }

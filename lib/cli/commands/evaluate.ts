@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { evaluationText } from '../../report/index.js';
-import { evaluate } from '../../tasks/index.js';
+import { evaluate, type Provider } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
+import { type EngineFlags, engineOf, engineOptions, PROVIDERS } from '../engine-options.js';
 import type { CliIo } from '../io.js';
 import {
   type BatchFlags,
@@ -17,12 +18,13 @@ import {
   sampleOptions,
 } from '../options.js';
 import { UsageError } from '../usage.js';
-import { integerValue } from '../values.js';
-import { modelOf, modelOption, noteBroken, noteFound } from './shared.js';
+import { choiceValue, integerValue } from '../values.js';
+import { modelOf, modelOption, noteBroken, noteFound, noteProvider } from './shared.js';
 
-interface Flags extends ImageFlags, RecipeFlags, BatchFlags {
+interface Flags extends ImageFlags, RecipeFlags, BatchFlags, EngineFlags {
   model?: string;
   against?: string;
+  againstProvider: Provider;
   /** `false` for --no-labels; commander's default for a negatable flag is `true`. */
   labels: string | boolean;
   threads?: number;
@@ -37,12 +39,14 @@ async function evaluateAction(context: Context, flags: Flags, argument?: string)
     ...imagesOf(flags),
     ...recipeOf(flags),
     ...batchingOf(flags),
+    ...engineOf(flags),
     ...context.call,
-    ...(against === undefined ? {} : { against }),
+    ...(against === undefined ? {} : { against, againstProvider: flags.againstProvider }),
     ...(labels === true ? {} : { labels }),
     ...(flags.threads === undefined ? {} : { threads: flags.threads }),
   });
   noteFound(context, result, flags);
+  noteProvider(context, result.model.provider, flags);
   noteBroken(context, result.broken);
   context.line(evaluationText(result));
   context.result({ ...result });
@@ -56,14 +60,20 @@ export function evaluateCommand(io: CliIo): Command {
       'Measure how often a model is right on images that lie in a folder for each class, and how ' +
         'close another model is to it on the same images.',
     )
-    .argument('[model]', 'ONNX model, or a folder that holds one')
-    .option('--against <model>', 'another model to compare with, such as the quantized one');
+    .argument('[model]', 'ONNX model, a folder that holds one, or a TensorRT engine')
+    .option('--against <model>', 'another model to compare with, such as the quantized one')
+    .option(
+      '--against-provider <name>',
+      'what runs the other model when it is an ONNX one',
+      choiceValue('--against-provider', PROVIDERS),
+      'onnxruntime',
+    );
   imageOptions(command)
     .option('--labels <file>', 'class names (default: *classes.json beside the model or images)')
     .option('--no-labels', 'compare two models on images whose class is not known');
   sampleOptions(command, 'default: all');
   recipeOptions(command);
-  batchOptions(command)
+  engineOptions(batchOptions(command))
     .option(
       '--threads <n>',
       'threads of ONNX Runtime (default: one a core)',
@@ -73,6 +83,7 @@ export function evaluateCommand(io: CliIo): Command {
   return examples(command, [
     'evaluate model.onnx --images photos/test --labels classes.json',
     'evaluate model.onnx --against model.int8.onnx --images photos --files test.txt',
+    'evaluate model.engine --against model.onnx --images photos/test --batch 32',
     'evaluate model.onnx --against model.int8.onnx --images unsorted --no-labels --json',
   ]);
 }

@@ -17,11 +17,14 @@ export function modelOption(command: Command): Command {
  */
 export function modelOf(
   positional: string | undefined,
-  flags: { model?: string; onnx?: string },
+  flags: { model?: string; onnx?: string; engine?: string },
 ): string {
-  const flag = flags.model ?? flags.onnx;
+  const flag = flags.model ?? flags.onnx ?? flags.engine;
   if (positional !== undefined && flag !== undefined) {
     throw new UsageError('The model is given twice, as an argument and as a flag');
+  }
+  if (flags.model !== undefined && flags.engine !== undefined) {
+    throw new UsageError('The model is given twice, as --model and as --engine');
   }
   const model = positional ?? flag;
   if (model === undefined) throw new UsageError('Missing argument MODEL');
@@ -38,6 +41,15 @@ export function noteFound(
   if (found.labelsFile !== undefined && typeof named.labels !== 'string') {
     context.note(`Labels: ${found.labelsFile}`);
   }
+}
+
+/** Says what `auto` took. */
+export function noteProvider(
+  context: Context,
+  provider: string,
+  flags: { provider: string },
+): void {
+  if (flags.provider === 'auto') context.note(`Run by: ${provider}`);
 }
 
 /** Lists the images that were skipped. */
