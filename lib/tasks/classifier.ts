@@ -114,14 +114,14 @@ export class Classifier {
    *
    * @param batch float32 [n, 3, height, width] or uint8 [n, height, width, 3]; left alone until the
    *   answers are there.
-   * @param recipe How bytes become floats.
    * @param signal Stops before or after the run.
+   * @param recipe How bytes become floats; needed where bytes are fed to a model of floats.
    * @returns An answer for each of the n images.
    */
   async run(
     batch: TaskBatch['tensor'],
-    recipe?: Recipe,
     signal?: AbortSignal,
+    recipe?: Recipe,
   ): Promise<ImageScores[]> {
     const feeds = imageFeeds(this.input, batch, recipe);
     const rows = feeds[this.input.name]!.dims[0]!;
@@ -224,17 +224,19 @@ async function openSession(
 /**
  * Opens a classifier on what is to run it, or takes a session that is open.
  *
- * @param model What {@link resolveModel} found.
+ * @param model A model, or what {@link resolveModel} found.
  * @param options Provider, threads, engines, output, name.
- * @param images What it is opened for.
+ * @param images What it is opened for; by default one size that the model fixes.
  * @throws TensorRTError as {@link openOnnxRuntimeSession}, {@link buildAndOpen} and
  *   {@link openEngine}; `MODEL_UNSUPPORTED` for a model that is no image classifier.
  */
 export async function openClassifier(
-  { source, path, engine }: ResolvedModel,
-  options: ClassifierOptions,
-  images: ClassifierImages,
+  model: ModelSource | ResolvedModel,
+  options: ClassifierOptions = {},
+  images: ClassifierImages = { sizes: async () => [] },
 ): Promise<Classifier> {
+  const { source, path, engine } =
+    typeof model === 'object' && 'source' in model ? model : await resolveModel(model);
   const { output, label: name, ...sessionOptions } = options;
   oneOf('provider', options.provider ?? 'onnxruntime', ['onnxruntime', 'tensorrt', 'auto']);
   const label = name ?? path ?? 'the model';

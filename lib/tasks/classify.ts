@@ -133,7 +133,7 @@ export async function classifyStream(
         broken,
         (bytes) => memory.next(bytes),
       );
-      const runs = inFlight(batches, ({ tensor }) => classifier.run(tensor, recipe, signal), depth);
+      const runs = inFlight(batches, ({ tensor }) => classifier.run(tensor, signal, recipe), depth);
       for await (const [batch, answers] of runs) {
         for (const [row, { confidence }] of answers.entries()) {
           if (labels !== undefined) checkLabelCount(labels, confidence.length, classifier.label);

@@ -219,7 +219,7 @@ async function answersOf(
   signal: AbortSignal | undefined,
 ): Promise<ImageScores[][]> {
   const settled = await Promise.allSettled(
-    subjects.map(({ classifier }) => classifier.run(tensor, recipe, signal)),
+    subjects.map(({ classifier }) => classifier.run(tensor, signal, recipe)),
   );
   // What failed first is told when nothing reads the batch any more.
   return settled.map((result) => {
