@@ -56,7 +56,13 @@ export {
   type QuantizeFileResult,
   quantizeFile,
 } from './quantize-file.js';
-export { type FoundRecipe, type RecipeOptions, recipeFile, taskRecipe } from './recipe.js';
+export {
+  type FoundRecipe,
+  type RecipeOptions,
+  type RecordedRecipe,
+  recipeFile,
+  taskRecipe,
+} from './recipe.js';
 export { type SensitivityOptions, sensitivity } from './sensitivity.js';
 export type { SensitivityProposal, SensitivityResult } from './sensitivity-result.js';
 export {
