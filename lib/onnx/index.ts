@@ -39,6 +39,6 @@ export {
   tensorBytes,
 } from './tensors.js';
 export { topologicalSort } from './topological-sort.js';
-export { type DeclaredValue, declaredValue, rankOf, retyped } from './value-info.js';
+export { type DeclaredValue, declaredValue, retyped, tensorRanks } from './value-info.js';
 export { elementTypes } from './value-types.js';
 export { allTensors, type FoundTensor } from './walk.js';

@@ -15,7 +15,7 @@ import {
 import { GraphIndex, isStandardDomain } from './graph-index.js';
 import { graphOf, type OnnxModel } from './model.js';
 import { createTensor } from './tensors.js';
-import { rankOf } from './value-info.js';
+import { tensorRanks } from './value-info.js';
 
 /** Version of the standard operator set that a model imports; 1 when it imports none. */
 export function opsetVersion(proto: ModelProto): number {
@@ -88,7 +88,8 @@ const pad: Rewrite = (node, context) => {
 const softmax: Rewrite = (node, { graph, index }) => {
   const axis = intAttribute(node, 'axis', 1);
   if (axis !== -1) {
-    const rank = rankOf(graph, index, node.input[0]!) ?? rankOf(graph, index, node.output[0]!);
+    const ranks = tensorRanks(graph, index);
+    const rank = ranks.get(node.input[0]!) ?? ranks.get(node.output[0]!);
     if (rank === undefined || axis !== rank - 1) return false;
   }
   removeAttribute(node, 'axis');

@@ -1,13 +1,15 @@
+import { intAttribute, intsAttribute } from './attributes.js';
 import { shallowCopy } from './copy.js';
 import { dataTypeName } from './data-types.js';
 import {
   type GraphProto,
+  type NodeProto,
   TypeProto_TensorSchema,
   TypeProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from './generated/onnx_pb.js';
-import type { GraphIndex } from './graph-index.js';
+import { type GraphIndex, isStandardDomain } from './graph-index.js';
 
 /** A model's input or output as its file declares it. */
 export interface DeclaredValue {
@@ -53,27 +55,49 @@ const TWO_DIMS = ['Gemm', 'Flatten'];
 
 /** Operators whose result has as many dims as their first input. */
 const SAME_RANK = [
-  ...['Add', 'Cast', 'Clip', 'Conv', 'Dropout', 'Identity', 'Mul', 'Relu', 'Sigmoid'],
-  ...['BatchNormalization', 'GlobalAveragePool', 'MaxPool', 'AveragePool'],
+  ...['Cast', 'Clip', 'Conv', 'Dropout', 'Erf', 'Gelu', 'HardSigmoid', 'HardSwish', 'Identity'],
+  ...['Relu', 'Sigmoid', 'Softmax', 'Sqrt', 'Tanh', 'Transpose', 'LayerNormalization'],
+  ...['BatchNormalization', 'GlobalAveragePool', 'MaxPool', 'AveragePool', 'Slice', 'Concat'],
 ];
 
-/** Number of dims of a tensor, as far as the file says it; no full shape inference. */
-export function rankOf(graph: GraphProto, index: GraphIndex, name: string): number | undefined {
-  const constant = index.initializer(name);
-  if (constant !== undefined) return constant.dims.length;
-  const declared = [graph.input, graph.output, graph.valueInfo]
-    .flat()
-    .find((info) => info.name === name);
-  const shape = declared && declaredValue(declared).shape;
-  if (shape !== undefined) return shape.length;
-  const producer = index.producer(name);
-  if (producer === undefined) return undefined;
-  if (TWO_DIMS.includes(producer.opType)) return 2;
-  if (!SAME_RANK.includes(producer.opType)) return undefined;
-  const ranks = producer.input.slice(0, 2).map((input) => rankOf(graph, index, input));
-  return ['Add', 'Mul'].includes(producer.opType)
-    ? ranks.includes(undefined)
-      ? undefined
-      : Math.max(...(ranks as number[]))
-    : ranks[0];
+/** Operators whose result has as many dims as the longer of their inputs. */
+const LONGER_RANK = ['Add', 'Div', 'MatMul', 'Mul', 'Pow', 'Sub'];
+
+function resultRank(
+  node: NodeProto,
+  index: GraphIndex,
+  rank: (name: string) => number | undefined,
+): number | undefined {
+  const { opType, input } = node;
+  if (TWO_DIMS.includes(opType)) return 2;
+  if (opType === 'Transpose') return intsAttribute(node, 'perm')?.length ?? rank(input[0]!);
+  if (opType === 'Reshape') {
+    const length = index.constant(input[1] ?? '')?.dims[0];
+    return length === undefined ? undefined : Number(length);
+  }
+  if (opType.startsWith('Reduce') && intAttribute(node, 'keepdims', 1) === 0) return undefined;
+  if (SAME_RANK.includes(opType) || opType.startsWith('Reduce')) return rank(input[0] ?? '');
+  if (!LONGER_RANK.includes(opType)) return undefined;
+  const ranks = input.map(rank);
+  return ranks.includes(undefined) ? undefined : Math.max(...(ranks as number[]));
+}
+
+/**
+ * Number of dims of each tensor, as far as the file says it and operators pass it on; no full shape
+ * inference. In a graph that is not sorted some are missing.
+ */
+export function tensorRanks(graph: GraphProto, index: GraphIndex): ReadonlyMap<string, number> {
+  const ranks = new Map<string, number>();
+  const learn = (name: string, rank: number | undefined) => {
+    if (rank !== undefined && !ranks.has(name)) ranks.set(name, rank);
+  };
+  for (const { name, dims } of graph.initializer) learn(name, dims.length);
+  for (const info of [...graph.input, ...graph.output, ...graph.valueInfo]) {
+    learn(info.name, declaredValue(info).shape?.length);
+  }
+  const rank = (name: string) => ranks.get(name) ?? index.constant(name)?.dims.length;
+  for (const node of graph.node) {
+    if (isStandardDomain(node.domain)) learn(node.output[0] ?? '', resultRank(node, index, rank));
+  }
+  return ranks;
 }

@@ -17,7 +17,7 @@ import { separateBiases } from './bias.js';
 import type { Candidate } from './candidates.js';
 import type { RangeLookup } from './ranges.js';
 import type { QuantizedTensor } from './report.js';
-import { biasFloor, quantizeWeights } from './weights.js';
+import { biasFloor, pairMagnitudes, quantizeWeights } from './weights.js';
 
 /** Smallest positive normal float16: a smaller scale would lose its digits. */
 const MIN_HALF = 2 ** -14;
@@ -95,10 +95,18 @@ class Inserter {
     const weight = index.constant(name)!;
     const dims = tensorDims(weight);
     const bias = index.constant(node.input[2] ?? '');
-    const { data, scales } = quantizeWeights(readFloats(weight, folder), dims, {
+    const values = readFloats(weight, folder);
+    const isHalf = half || weight.dataType === DataType.FLOAT16;
+    let floor = bias && biasFloor(readFloats(bias, folder), inputScale);
+    // What ONNX Runtime makes an integer product of: it does not with float16, nor with a bias.
+    if (bias === undefined && !isHalf && dims.length === 2) {
+      const together = pairMagnitudes(values, dims as [number, number], axis);
+      floor = (channel) => Math.fround(together[channel]! / 127);
+    }
+    const { data, scales } = quantizeWeights(values, dims, {
       axis,
-      half: half || weight.dataType === DataType.FLOAT16,
-      ...(bias === undefined ? {} : { floor: biasFloor(readFloats(bias, folder), inputScale) }),
+      half: isHalf,
+      ...(floor === undefined ? {} : { floor }),
     });
     const inputs = [
       this.#initializer(`${name}_quantized`, DataType.INT8, dims, data),

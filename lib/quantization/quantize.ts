@@ -21,6 +21,7 @@ import { insertQuantization } from './insert.js';
 import { type QuantizeOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { RangeLookup } from './ranges.js';
 import { type QuantizationReport, REASONS } from './report.js';
+import { unstackWeights } from './single-matrices.js';
 
 /** What {@link quantizeModel} returns. */
 export interface QuantizeResult {
@@ -96,6 +97,7 @@ export function quantizeModel(
     : 0;
   const graph = graphOf(copy);
   const half = graph.initializer.some(({ dataType }) => dataType === DataType.FLOAT16);
+  unstackWeights(graph, copy.folder);
   raiseOpset(copy, half || fp16 !== undefined ? OPSET.half : OPSET.float);
   const index = new GraphIndex(graph);
   const ranges = new RangeLookup(amax, graph, index);

@@ -27,6 +27,32 @@ export interface WeightOptions {
 }
 
 /**
+ * Per output channel of a matrix, the largest magnitude that two neighbours of its inputs have
+ * together. ONNX Runtime's integer product on x64 without VNNI adds such pairs in 16 bits, which hold
+ * two weights of 127 steps together, not of 254: with ranges of single weights it saturates (measured
+ * on a transformer of three blocks: cosine 0.989 in place of 0.9999).
+ *
+ * @param axis Axis of the output channels, 0 or 1.
+ */
+export function pairMagnitudes(
+  values: ArrayLike<number>,
+  [rows, columns]: readonly [number, number],
+  axis: number,
+): Float64Array {
+  const [outputs, inputs] = axis === 0 ? [rows, columns] : [columns, rows];
+  const at = (input: number, output: number) =>
+    values[axis === 0 ? output * columns + input : input * columns + output]!;
+  const largest = new Float64Array(outputs);
+  for (let input = 0; input + 1 < inputs; input += 2) {
+    for (let output = 0; output < outputs; output += 1) {
+      const together = Math.abs(at(input, output) + at(input + 1, output));
+      if (together > largest[output]!) largest[output] = together;
+    }
+  }
+  return largest;
+}
+
+/**
  * Smallest weight scale with which a bias is still an int32 number of steps. ONNX Runtime turns a
  * float bias into such steps; a channel of zero weights with a bias would overflow them.
  */

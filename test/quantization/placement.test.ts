@@ -107,14 +107,36 @@ describe('linear layers', () => {
   it('leaves products of two activations, and stacks of matrices, float', () => {
     const b = new GraphBuilder();
     const x = b.op('MatMul', ['input', 'input'], 'scores');
-    const y = b.op('MatMul', [x, b.weight('w3', [1, 8, 8], b.random.array(64))], 'stack');
+    const y = b.op('MatMul', [x, b.weight('w3', [2, 8, 8], b.random.array(128))], 'stack');
     b.op('MatMul', [y, b.weight('w', [8, 8], b.random.array(64))], 'head');
-    const { report } = quantize(b.finish([1, 8, 8], [1, 8, 8]));
+    const { report } = quantize(b.finish([2, 8, 8], [2, 8, 8]));
     expect(reasons(report)).toEqual({
       '/scores/MatMul': 'ATTENTION',
       '/stack/MatMul': 'WEIGHTS_SHAPE',
       '/head/MatMul': 'LAST_GEMM',
     });
+  });
+});
+
+describe('a stack of one matrix', () => {
+  const stacked = (dims: readonly number[]) => {
+    const b = new GraphBuilder();
+    const w = b.weight('w', [1, 8, 8], b.random.array(64));
+    const x = b.op('MatMul', [b.relu(b.op('MatMul', ['input', w], 'a'), 'r'), w], 'b');
+    b.op('MatMul', [x, b.weight('h', [8, 8], b.random.array(64))], 'head');
+    return b.finish(dims, [1, 8, 8]);
+  };
+
+  it('is a matrix, where the other side has as many dims', () => {
+    const { model, report } = quantize(stacked([1, 8, 8]));
+    expect(report.counts.MatMul).toEqual({ quantized: 2, float: 1 });
+    const scales = graphOf(model).initializer.filter(({ name }) => /^w_matrix_scale/.test(name));
+    expect(scales.map(({ dims }) => dims)).toEqual([[8n]]);
+  });
+
+  it('stays as it is where it gives the result its dims', () => {
+    const { report } = quantize(stacked([8, 8]));
+    expect(reasons(report)).toMatchObject({ '/a/MatMul': 'WEIGHTS_SHAPE', '/b/MatMul': 'WEIGHTS' });
   });
 });
 

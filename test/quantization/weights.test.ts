@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { biasFloor, quantizeWeights } from '../../lib/quantization/weights.js';
+import { quantizeModel } from '../../lib/quantization/index.js';
+import { biasFloor, pairMagnitudes, quantizeWeights } from '../../lib/quantization/weights.js';
 import { roundHalfEven } from '../../lib/round.js';
+import { GraphBuilder } from '../support/graph-builder.js';
+import { meanCosine, observeRanges, outputs, randomInput } from '../support/onnxruntime.js';
 
 describe('quantizeWeights', () => {
   it('rounds half to even', () => {
@@ -53,5 +56,27 @@ describe('quantizeWeights', () => {
     expect(() =>
       quantizeWeights(Float32Array.of(1, Number.POSITIVE_INFINITY), [1, 2], { axis: 0 }),
     ).toThrow('not finite');
+  });
+});
+
+describe('pairMagnitudes', () => {
+  it('is the largest sum of two neighbours along the inputs, for each output', () => {
+    const matrix = Float32Array.of(1, 10, 2, -20, -3, 30, -4, 40, 100, 1000);
+    // [in, out]: pairs of rows 0 and 1, 2 and 3; the fifth row has no partner.
+    expect([...pairMagnitudes(matrix, [5, 2], 1)]).toEqual([7, 70]);
+    // [out, in]: pairs of columns; the fifth has none.
+    expect([...pairMagnitudes(matrix, [2, 5], 0)]).toEqual([18, 140]);
+  });
+
+  it('keeps what ONNX Runtime adds in 16 bits from saturating', async () => {
+    const b = new GraphBuilder();
+    const dominant = Float32Array.from({ length: 64 * 16 }, () => 0.5 + b.random.uniform() / 2);
+    const x = b.op('MatMul', ['input', b.weight('w', [64, 16], dominant)], 'a');
+    b.op('MatMul', [x, b.weight('h', [16, 8], b.random.array(128))], 'head');
+    const model = b.finish(['n', 4, 64], ['n', 4, 8]);
+    const inputs = [1, 2].map((seed) => randomInput(seed, [1, 4, 64]));
+    const { model: quantized } = quantizeModel(model, await observeRanges(model, inputs));
+    const float = await outputs(model, inputs);
+    expect(meanCosine(float, await outputs(quantized, inputs))).toBeGreaterThan(0.9999);
   });
 });

@@ -1,140 +1,8 @@
 import { TensorProto_DataType as DataType, type OnnxModel } from '../../lib/onnx/index.js';
-import { type BuilderOptions, GraphBuilder } from './graph-builder.js';
+import { FamilyBuilder, type FamilyOptions } from './family-builder.js';
+import { convNeXt, visionTransformer } from './transformers.js';
 
-/** Options of the families: small, but of the true block structure. */
-export interface FamilyOptions extends BuilderOptions {
-  /** Keep BatchNormalization behind convolutions; the older exporter folds it. */
-  batchNorm?: boolean;
-  classes?: number;
-}
-
-/** Input size of every family here. */
-export const FAMILY_SIZE = 64;
-
-type Activation = 'relu' | 'silu' | 'hardswish' | undefined;
-
-/** A {@link GraphBuilder} with the blocks that the families share. */
-class FamilyBuilder extends GraphBuilder {
-  readonly batchNormalization: boolean;
-
-  constructor({ batchNorm, ...options }: FamilyOptions) {
-    super(options);
-    this.batchNormalization = batchNorm ?? this.naming === 'dynamo';
-  }
-
-  constant(name: string, value: number): string {
-    return this.weight(name, [], [value]);
-  }
-
-  /** Convolution, normalization, activation, as in every family. */
-  convBn(
-    x: string,
-    path: string,
-    input: number,
-    output: number,
-    kernel: number,
-    { stride = 1, group = 1, act = undefined as Activation, gain = 1 } = {},
-  ): string {
-    const bias = !this.batchNormalization;
-    let y = this.conv(x, path, input, output, kernel, { stride, group, bias, gain });
-    if (this.batchNormalization) y = this.batchNorm(y, `${path}/bn`, output);
-    return this.activation(y, `${path}/act`, act);
-  }
-
-  activation(x: string, path: string, act: Activation): string {
-    if (act === 'relu') return this.relu(x, path);
-    if (act === 'silu') return this.op('Mul', [x, this.op('Sigmoid', [x], path)], path);
-    if (act === undefined) return x;
-    if (this.opset >= 14) return this.op('HardSwish', [x], path);
-    return this.op('Mul', [x, this.hardSigmoid(x, path)], path);
-  }
-
-  hardSigmoid(x: string, path: string): string {
-    return this.op('HardSigmoid', [x], path, { alpha: { float: 1 / 6 }, beta: { float: 0.5 } });
-  }
-
-  /** Mean over axes, which moved from an attribute to an input in 18. */
-  mean(x: string, path: string, axes: readonly number[], keepdims = 1): string {
-    if (this.opset < 18) return this.op('ReduceMean', [x], path, { axes, keepdims });
-    const name = this.integers(`${path}_axes_${this.initializers.length}`, axes);
-    return this.op('ReduceMean', [x, name], path, { keepdims });
-  }
-
-  squeezeExcite(
-    x: string,
-    path: string,
-    channels: number,
-    reduced: number,
-    act: Activation,
-    gate: 'hard' | 'sigmoid',
-  ): string {
-    let y = this.mean(x, `${path}/se`, [2, 3]);
-    y = this.activation(
-      this.conv(y, `${path}/se/reduce`, channels, reduced, 1),
-      `${path}/se/act`,
-      act,
-    );
-    y = this.conv(y, `${path}/se/expand`, reduced, channels, 1);
-    y =
-      gate === 'hard'
-        ? this.hardSigmoid(y, `${path}/se/gate`)
-        : this.op('Sigmoid', [y], `${path}/se/gate`);
-    return this.op('Mul', [x, y], `${path}/se`);
-  }
-
-  /** Over the last dim; one operator from 17 on, arithmetic before. */
-  layerNorm(x: string, path: string, width: number): string {
-    const name = path.replaceAll('/', '.');
-    const scale = this.weight(
-      `${name}.weight`,
-      [width],
-      this.random.array(width, 0.2).map((v) => v + 1),
-    );
-    const bias = this.weight(`${name}.bias`, [width], this.random.array(width, 0.1));
-    if (this.opset >= 17) {
-      return this.op('LayerNormalization', [x, scale, bias], path, {
-        axis: -1,
-        epsilon: { float: 1e-6 },
-      });
-    }
-    const centred = this.op('Sub', [x, this.mean(x, path, [-1])], path);
-    const two = this.constant(`${name}.two`, 2);
-    const variance = this.mean(this.op('Pow', [centred, two], path), `${path}/variance`, [-1]);
-    const shifted = this.op('Add', [variance, this.constant(`${name}.eps`, 1e-3)], `${path}/eps`);
-    const y = this.op('Div', [centred, this.op('Sqrt', [shifted], path)], path);
-    return this.op('Add', [this.op('Mul', [y, scale], path), bias], path);
-  }
-
-  gelu(x: string, path: string): string {
-    if (this.opset >= 20) return this.op('Gelu', [x], path);
-    const c = (what: string, value: number) =>
-      this.constant(`${path.replaceAll('/', '.')}.${what}`, value);
-    const y = this.op('Erf', [this.op('Div', [x, c('root', Math.SQRT2)], path)], path);
-    const z = this.op('Mul', [x, this.op('Add', [y, c('one', 1)], path)], path);
-    return this.op('Mul', [z, c('half', 0.5)], `${path}/half`);
-  }
-
-  /** A linear layer on [batch, tokens, width]: a product with [in, out] and a bias. */
-  linear(x: string, path: string, input: number, output: number): string {
-    const name = path.replaceAll('/', '.');
-    const weights = this.random.array(input * output, Math.sqrt(1 / input));
-    const y = this.op('MatMul', [x, this.weight(`${name}.weight`, [input, output], weights)], path);
-    const bias = this.weight(`${name}.bias`, [output], this.random.array(output, 0.1));
-    return this.op('Add', [bias, y], path);
-  }
-
-  head(x: string, features: number, classes: number): OnnxModel {
-    this.gemm(x, 'classifier', features, classes);
-    const size = FAMILY_SIZE;
-    return this.finish(['batch', 3, size, size], ['batch', classes]);
-  }
-
-  globalPool(x: string): string {
-    return this.op('Flatten', [this.op('GlobalAveragePool', [x], 'global_pool/pool')], 'flatten', {
-      axis: 1,
-    });
-  }
-}
+export { FAMILY_SIZE, type FamilyOptions } from './family-builder.js';
 
 /** MobileNetV3: depthwise convolutions, squeeze-and-excite with a hard gate, HardSwish. */
 export function mobileNetV3({ classes = 10, ...options }: FamilyOptions = {}): OnnxModel {
@@ -159,7 +27,10 @@ export function mobileNetV3({ classes = 10, ...options }: FamilyOptions = {}): O
     channels = out;
   }
   x = b.convBn(x, 'conv_last', channels, 240, 1, { act: 'hardswish' });
-  x = b.op('GlobalAveragePool', [x], 'global_pool/pool');
+  x =
+    options.pool === 'mean'
+      ? b.mean(x, 'global_pool', [-1, -2])
+      : b.op('GlobalAveragePool', [x], 'global_pool/pool');
   x = b.activation(b.conv(x, 'conv_head', 240, 128, 1), 'act2', 'hardswish');
   return b.head(b.op('Flatten', [x], 'flatten', { axis: 1 }), 128, classes);
 }
@@ -249,97 +120,6 @@ export function denseNet({ classes = 10, ...options }: FamilyOptions = {}): Onnx
     channels /= 2;
   }
   return b.head(b.globalPool(x), channels, classes);
-}
-
-/** ConvNeXt: 7×7 depthwise convolution, LayerNorm, two Linears with GELU, a scale per channel. */
-export function convNeXt({ classes = 10, ...options }: FamilyOptions = {}): OnnxModel {
-  const b = new FamilyBuilder(options);
-  const last = (x: string, path: string) => b.op('Transpose', [x], path, { perm: [0, 2, 3, 1] });
-  const first = (x: string, path: string) => b.op('Transpose', [x], path, { perm: [0, 3, 1, 2] });
-  const norm = (x: string, path: string, width: number) =>
-    first(b.layerNorm(last(x, `${path}/in`), path, width), `${path}/out`);
-  let x = b.conv('input', 'stem/stem.0', 3, 32, 4, { stride: 4, padding: 0 });
-  x = norm(x, 'stem/stem.1', 32);
-  let channels = 32;
-  for (const [stage, width] of [32, 64].entries()) {
-    if (width !== channels) {
-      x = norm(x, `stages.${stage}/downsample.0`, channels);
-      x = b.conv(x, `stages.${stage}/downsample.1`, channels, width, 2, { stride: 2, padding: 0 });
-      channels = width;
-    }
-    for (let block = 0; block < 2; block += 1) {
-      const path = `stages.${stage}/blocks.${block}`;
-      let y = b.conv(x, `${path}/conv_dw`, width, width, 7, { group: width });
-      y = b.layerNorm(last(y, path), `${path}/norm`, width);
-      y = b.gelu(b.linear(y, `${path}/mlp/fc1`, width, 4 * width), `${path}/mlp/act`);
-      y = first(b.linear(y, `${path}/mlp/fc2`, 4 * width, width), `${path}/back`);
-      const gamma = b.weight(`${path}.gamma`, [1, width, 1, 1], b.random.array(width, 0.5));
-      x = b.op('Add', [b.op('Mul', [y, gamma], path), x], path);
-    }
-  }
-  x = b.op('GlobalAveragePool', [x], 'head/global_pool');
-  x = b.op('Flatten', [norm(x, 'head/norm', channels)], 'head/flatten', { axis: 1 });
-  return b.head(x, channels, classes);
-}
-
-/** ViT: patches, a class token, attention and MLP blocks. */
-export function visionTransformer({ classes = 10, ...options }: FamilyOptions = {}): OnnxModel {
-  const b = new FamilyBuilder(options);
-  const [width, heads, patch] = [64, 4, 8];
-  const tokens = (FAMILY_SIZE / patch) ** 2 + 1;
-  const shape = (path: string, values: readonly number[]) =>
-    b.integers(`${path.replaceAll('/', '.')}.shape`, values);
-  const reshape = (x: string, path: string, values: readonly number[]) =>
-    b.op('Reshape', [x, shape(path, values)], path);
-  let x = b.conv('input', 'patch_embed/proj', 3, width, patch, { stride: patch, padding: 0 });
-  x = reshape(x, 'patch_embed', [0, width, -1]);
-  x = b.op('Transpose', [x], 'patch_embed', { perm: [0, 2, 1] });
-  // The class token once for each image: zeros of the batch's size plus the token.
-  const zeros = b.op('Mul', [b.mean(x, 'cls', [1]), b.constant('cls.zero', 0)], 'cls');
-  const token = b.weight('cls_token', [1, 1, width], b.random.array(width, 0.5));
-  x = b.op('Concat', [b.op('Add', [zeros, token], 'cls'), x], 'cls', { axis: 1 });
-  const positions = b.weight('pos_embed', [1, tokens, width], b.random.array(tokens * width, 0.3));
-  x = b.op('Add', [x, positions], 'pos');
-  for (let block = 0; block < 3; block += 1) {
-    const path = `blocks.${block}`;
-    const y = b.linear(
-      b.layerNorm(x, `${path}/norm1`, width),
-      `${path}/attn/qkv`,
-      width,
-      3 * width,
-    );
-    const split = reshape(y, `${path}/attn/heads`, [0, tokens, 3, heads, width / heads]);
-    const apart = b.op('Transpose', [split], `${path}/attn/apart`, { perm: [2, 0, 3, 1, 4] });
-    const part = (i: number) => {
-      const index = b.integers(`${path}.attn.${i}`, [i]);
-      const piece = b.op('Gather', [apart, index], `${path}/attn/part${i}`, { axis: 0 });
-      return reshape(piece, `${path}/attn/piece${i}`, [-1, heads, tokens, width / heads]);
-    };
-    const [q, k, v] = [part(0), part(1), part(2)];
-    const scaled = b.op(
-      'Mul',
-      [q, b.constant(`${path}.scale`, (width / heads) ** -0.5)],
-      `${path}/q`,
-    );
-    const turned = b.op('Transpose', [k], `${path}/k`, { perm: [0, 1, 3, 2] });
-    const scores = b.op('MatMul', [scaled, turned], `${path}/attn/scores`);
-    const attention = b.op('Softmax', [scores], `${path}/attn`, { axis: -1 });
-    let z = b.op('MatMul', [attention, v], `${path}/attn/values`);
-    z = b.op('Transpose', [z], `${path}/attn/merge`, { perm: [0, 2, 1, 3] });
-    z = b.linear(
-      reshape(z, `${path}/attn/merged`, [0, tokens, width]),
-      `${path}/attn/proj`,
-      width,
-      width,
-    );
-    x = b.op('Add', [x, z], `${path}/add1`);
-    z = b.linear(b.layerNorm(x, `${path}/norm2`, width), `${path}/mlp/fc1`, width, 4 * width);
-    z = b.linear(b.gelu(z, `${path}/mlp/act`), `${path}/mlp/fc2`, 4 * width, width);
-    x = b.op('Add', [x, z], `${path}/add2`);
-  }
-  const zero = b.integers('first', [0]);
-  x = b.op('Gather', [b.layerNorm(x, 'norm', width), zero], 'token', { axis: 1 });
-  return b.head(reshape(x, 'pooled', [-1, width]), width, classes);
 }
 
 /** All families by name. */
