@@ -39,13 +39,14 @@ export function pairMagnitudes(
   [rows, columns]: readonly [number, number],
   axis: number,
 ): Float64Array {
-  const [outputs, inputs] = axis === 0 ? [rows, columns] : [columns, rows];
-  const at = (input: number, output: number) =>
-    values[axis === 0 ? output * columns + input : input * columns + output]!;
-  const largest = new Float64Array(outputs);
-  for (let input = 0; input + 1 < inputs; input += 2) {
-    for (let output = 0; output < outputs; output += 1) {
-      const together = Math.abs(at(input, output) + at(input + 1, output));
+  const largest = new Float64Array(axis === 0 ? rows : columns);
+  // Row by row in both cases, as the elements lie in memory.
+  const step = axis === 0 ? 1 : 2;
+  for (let row = 0; row + step <= rows; row += step) {
+    for (let column = 0; column + 3 - step <= columns; column += 3 - step) {
+      const i = row * columns + column;
+      const together = Math.abs(values[i]! + values[axis === 0 ? i + 1 : i + columns]!);
+      const output = axis === 0 ? row : column;
       if (together > largest[output]!) largest[output] = together;
     }
   }

@@ -9,7 +9,7 @@ import {
   loadModel,
   type NodeProto,
 } from '../../lib/onnx/index.js';
-import { quantizeModel } from '../../lib/quantization/index.js';
+import { convertToFloat16, quantizeModel } from '../../lib/quantization/index.js';
 import { FAMILIES } from '../support/families.js';
 import { Random } from '../support/graph-builder.js';
 
@@ -59,7 +59,9 @@ describe('damaged models', () => {
           ...graph.node.flatMap((n) => n.output),
         ];
         const amax = new Map(names.map((name) => [name, 1]));
-        encodeModel(quantizeModel(model, amax, { missingRanges: 'float' }).model);
+        const options = { missingRanges: 'float', fp16: round % 2 === 1 } as const;
+        encodeModel(quantizeModel(model, amax, options).model);
+        encodeModel(convertToFloat16(model, { keepIo: round % 3 === 0 }).model);
         seen.add('fine');
       } catch (error) {
         expect(error).toBeInstanceOf(TensorRTError);

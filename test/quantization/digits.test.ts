@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { Tensor } from 'onnxruntime-node';
-import sharp from 'sharp';
+import type { Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { graphOf, loadModel, type OnnxModel } from '../../lib/onnx/index.js';
 import { quantizeModel } from '../../lib/quantization/index.js';
 import { outputs } from '../support/onnxruntime.js';
+import { digitImages } from './digit-images.js';
 
 const FIXTURES = 'test/fixtures/ort-calibration';
 const MODELS = {
@@ -44,17 +44,7 @@ function compare(a: readonly Float32Array[], b: readonly Float32Array[]) {
 
 let images: Tensor[];
 beforeAll(async () => {
-  const files = readFileSync('examples/digits/test_list.txt', 'utf8').trim().split('\n');
-  images = await Promise.all(
-    files.map(async (file) => {
-      const pixels = await sharp(`examples/digits/images/${file}`).raw().toBuffer();
-      const planes = new Float32Array(3 * 1024);
-      for (let i = 0; i < planes.length; i += 1) {
-        planes[i] = pixels[(i % 1024) * 3 + Math.floor(i / 1024)]! / 255;
-      }
-      return new Tensor('float32', planes, [1, 3, 32, 32]);
-    }),
-  );
+  images = await digitImages();
 });
 
 /** Convolutions that read an int8 input and int8 weights through DequantizeLinear. */
