@@ -60,6 +60,18 @@ export class AccuracyCounter {
     return predicted;
   }
 
+  /** Adds the figures of other images. */
+  merge({ images, top5, confusion }: Accuracy): void {
+    this.#images += images;
+    // The fraction of whole numbers far below 2^53 gives back the number.
+    this.#top5 += Math.round(top5 * images);
+    confusion.forEach((row, actual) => {
+      row.forEach((count, predicted) => {
+        this.#confusion[actual]![predicted]! += count;
+      });
+    });
+  }
+
   /** The figures so far. */
   result(): Accuracy {
     const classes = this.#classes.map((label, index) => {

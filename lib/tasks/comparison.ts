@@ -1,3 +1,4 @@
+import { ExactSum } from './exact-sum.js';
 import { topK } from './scores.js';
 
 /** An image on which two models do not agree. */
@@ -69,17 +70,44 @@ export interface ComparedImage {
   againstConfidence: ArrayLike<number>;
 }
 
-/** Compares two models image by image, in bounded memory. */
+/** What a {@link ComparisonCounter} has counted, so that counts of parts can be joined. */
+export interface ComparisonState {
+  /** Images compared. */
+  images: number;
+  /** Images with the same class first. */
+  agreed: number;
+  /** Numbers compared. */
+  values: number;
+  /** Exact sum of the distances of the outputs, in numbers that do not overlap. */
+  difference: number[];
+  /** Largest distance. */
+  maxDifference: number;
+  /** Exact sum of the cosines. */
+  cosine: number[];
+  /** Smallest cosine; infinite without an image. */
+  minCosine: number;
+  /** Exact sum of the changes of confidence. */
+  confidence: number[];
+  /** Largest such change. */
+  maxConfidence: number;
+  /** The first images with another class first. */
+  disagreements: Disagreement[];
+}
+
+/**
+ * Compares two models image by image, in bounded memory. Sums are exact, so that the figures of parts of
+ * the images join to those of all.
+ */
 export class ComparisonCounter {
   readonly #label: (index: number) => string;
   #images = 0;
   #agreed = 0;
   #values = 0;
-  #sumDifference = 0;
+  readonly #difference = new ExactSum();
   #maxDifference = 0;
-  #sumCosine = 0;
+  readonly #cosine = new ExactSum();
   #minCosine = Number.POSITIVE_INFINITY;
-  #sumConfidence = 0;
+  readonly #confidence = new ExactSum();
   #maxConfidence = 0;
   readonly #disagreements: Disagreement[] = [];
 
@@ -103,18 +131,51 @@ export class ComparisonCounter {
         against: this.#label(second),
       });
     }
+    let sum = 0;
     for (let index = 0; index < scores.length; index += 1) {
       const difference = Math.abs(scores[index]! - againstScores[index]!);
-      this.#sumDifference += difference;
+      sum += difference;
       this.#maxDifference = Math.max(this.#maxDifference, difference);
     }
+    this.#difference.add(sum);
     this.#values += scores.length;
     const angle = cosine(scores, againstScores);
-    this.#sumCosine += angle;
+    this.#cosine.add(angle);
     this.#minCosine = Math.min(this.#minCosine, angle);
     const change = Math.abs(image.confidence[first]! - image.againstConfidence[first]!);
-    this.#sumConfidence += change;
+    this.#confidence.add(change);
     this.#maxConfidence = Math.max(this.#maxConfidence, change);
+  }
+
+  /** Adds what another counter has counted; disagreements are kept in the order in which they come. */
+  merge(state: ComparisonState): void {
+    this.#images += state.images;
+    this.#agreed += state.agreed;
+    this.#values += state.values;
+    for (const part of state.difference) this.#difference.add(part);
+    for (const part of state.cosine) this.#cosine.add(part);
+    for (const part of state.confidence) this.#confidence.add(part);
+    this.#maxDifference = Math.max(this.#maxDifference, state.maxDifference);
+    this.#minCosine = Math.min(this.#minCosine, state.minCosine);
+    this.#maxConfidence = Math.max(this.#maxConfidence, state.maxConfidence);
+    const room = MAX_DISAGREEMENTS - this.#disagreements.length;
+    this.#disagreements.push(...state.disagreements.slice(0, room));
+  }
+
+  /** What was counted so far. */
+  state(): ComparisonState {
+    return {
+      images: this.#images,
+      agreed: this.#agreed,
+      values: this.#values,
+      difference: this.#difference.state,
+      maxDifference: this.#maxDifference,
+      cosine: this.#cosine.state,
+      minCosine: this.#minCosine,
+      confidence: this.#confidence.state,
+      maxConfidence: this.#maxConfidence,
+      disagreements: [...this.#disagreements],
+    };
   }
 
   /** The figures so far. */
@@ -124,11 +185,11 @@ export class ComparisonCounter {
       images: this.#images,
       agreed: this.#agreed,
       agreement: this.#agreed / images,
-      meanLogitDifference: this.#sumDifference / Math.max(this.#values, 1),
+      meanLogitDifference: this.#difference.value / Math.max(this.#values, 1),
       maxLogitDifference: this.#maxDifference,
-      meanCosine: this.#sumCosine / images,
+      meanCosine: this.#cosine.value / images,
       minCosine: this.#images === 0 ? 0 : this.#minCosine,
-      meanConfidenceDifference: this.#sumConfidence / images,
+      meanConfidenceDifference: this.#confidence.value / images,
       maxConfidenceDifference: this.#maxConfidence,
       disagreements: [...this.#disagreements],
     };
