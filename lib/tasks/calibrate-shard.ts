@@ -6,11 +6,9 @@ import {
   checkMethodOptions,
   checkPartable,
   decodeMeta,
-  shardName,
   TABLE_FILES,
   writePart,
 } from '../calibration/index.js';
-import { TensorRTError } from '../errors.js';
 import type { BrokenImage } from './batches.js';
 import type { CalibrateFolderOptions, CalibrateFolderResult } from './calibrate-folder.js';
 import {
@@ -21,7 +19,7 @@ import {
   withoutBroken,
 } from './calibration-input.js';
 import { batchSize } from './image-input.js';
-import { checkShard, type Shard, shardPaths } from './shard.js';
+import { checkOwnFolder, checkShard, type Shard, shardPaths } from './shard.js';
 
 /** Options of {@link calibrateShard}. */
 export interface CalibrateShardOptions extends CalibrateFolderOptions {
@@ -43,15 +41,11 @@ export interface CalibrateShardResult extends Omit<CalibrateFolderResult, 'table
   warnings: readonly string[];
 }
 
-/** Refuses a folder that holds another shard: parts that overwrite each other are noticed too late. */
-async function checkOwnFolder(folder: string, shard: Shard): Promise<void> {
+/** The shard that a folder holds. */
+async function shardIn(folder: string): Promise<Shard | undefined> {
   const path = join(folder, TABLE_FILES.meta);
   const content = await readFile(path).catch(() => undefined);
-  const other = content === undefined ? undefined : decodeMeta(content, path).shard;
-  if (other === undefined || other.index === shard.index) return;
-  throw new TensorRTError('WRITE_FAILED', `${folder} holds ${shardName(other)} already`, {
-    remedy: 'Give each shard a folder of its own, such as --out parts/3.',
-  });
+  return content === undefined ? undefined : decodeMeta(content, path).shard;
 }
 
 /**
@@ -74,7 +68,7 @@ export async function calibrateShard(
   checkMethodOptions(options);
   checkPartable(options);
   checkShard(shard);
-  await checkOwnFolder(out, shard);
+  checkOwnFolder(out, await shardIn(out), shard);
   const { path, recipe, file, input, source } = await prepareCalibration(model, options);
   const batch = batchSize([input], options.batch, 1);
   const paths = shardPaths(source.paths, shard, batch);

@@ -147,7 +147,7 @@ export class ComparisonCounter {
     this.#maxConfidence = Math.max(this.#maxConfidence, change);
   }
 
-  /** Adds what another counter has counted; disagreements are kept in the order in which they come. */
+  /** Adds what another counter has counted, but for the disagreements it lists. */
   merge(state: ComparisonState): void {
     this.#images += state.images;
     this.#agreed += state.agreed;
@@ -158,8 +158,12 @@ export class ComparisonCounter {
     this.#maxDifference = Math.max(this.#maxDifference, state.maxDifference);
     this.#minCosine = Math.min(this.#minCosine, state.minCosine);
     this.#maxConfidence = Math.max(this.#maxConfidence, state.maxConfidence);
+  }
+
+  /** Lists disagreements of the images that were added by {@link merge}, as far as there is room. */
+  list(disagreements: readonly Disagreement[]): void {
     const room = MAX_DISAGREEMENTS - this.#disagreements.length;
-    this.#disagreements.push(...state.disagreements.slice(0, room));
+    this.#disagreements.push(...disagreements.slice(0, room));
   }
 
   /** What was counted so far. */

@@ -12,13 +12,14 @@ import {
   openClassifier,
   resolveModel,
 } from './classifier.js';
-import { type Comparison, ComparisonCounter } from './comparison.js';
+import { type Comparison, ComparisonCounter, type ComparisonState } from './comparison.js';
 import { checkRecipe } from './image-size.js';
-import { type ImageSourceOptions, imageSource } from './image-source.js';
+import { type ImageSource, type ImageSourceOptions, imageSource } from './image-source.js';
 import { checkLabelCount, folderClasses, type LabelsInput, taskLabels } from './labels.js';
 import { type Provider, recordedRecipe } from './open-engine.js';
 import { type BatchMemory, inFlight, type OwnedMemory, ringMemory } from './pipeline.js';
 import { type RecipeOptions, taskRecipe } from './recipe.js';
+import { type Shard, shardOf } from './shard.js';
 
 /** Options of {@link evaluate}. */
 export interface EvaluateOptions
@@ -74,6 +75,16 @@ export interface EvaluateResult {
   labelsFile?: string;
 }
 
+/** What {@link evaluateImages} gives. */
+export interface CountedEvaluation {
+  /** The figures. */
+  result: EvaluateResult;
+  /** All images, of which a shard takes some. */
+  whole: ImageSource;
+  /** What was compared, so that it can be joined. */
+  comparison: ComparisonState | undefined;
+}
+
 interface Subject {
   classifier: Classifier;
   accuracy: AccuracyCounter | undefined;
@@ -119,6 +130,15 @@ export async function evaluate(
   model: ModelSource,
   options: EvaluateOptions,
 ): Promise<EvaluateResult> {
+  return (await evaluateImages(model, options)).result;
+}
+
+/** {@link evaluate} over all images or those of a shard, with what joining shards takes. */
+export async function evaluateImages(
+  model: ModelSource,
+  options: EvaluateOptions,
+  shard?: Shard,
+): Promise<CountedEvaluation> {
   const { against, signal } = options;
   const models = await Promise.all(
     (against === undefined ? [model] : [model, against]).map(resolveModel),
@@ -129,7 +149,8 @@ export async function evaluate(
     return engine === undefined ? [] : (recordedRecipe(engine) ?? []);
   });
   const { recipe, file } = await taskRecipe(options, paths, recorded);
-  const source = await imageSource(options, signal === undefined ? {} : { signal });
+  const whole = await imageSource(options, signal === undefined ? {} : { signal });
+  const source = shard === undefined ? whole : shardOf(whole, shard, options.batch ?? 1);
   const actual = labels === undefined ? undefined : folderClasses(source.paths, labels);
   const subjects: Subject[] = [];
   const { root } = source;
@@ -138,7 +159,7 @@ export async function evaluate(
   const images = {
     ...options,
     sizes: () => {
-      sizes ??= imageSizes(source.paths, recipe, { root, ...call });
+      sizes ??= imageSizes(whole.paths, recipe, { root, ...call });
       return sizes;
     },
   };
@@ -183,7 +204,7 @@ export async function evaluate(
       report(done + broken.length, sources.length, 'images');
     }
     const [measured, other] = subjects.map(evaluation);
-    return {
+    const result = {
       model: measured!,
       ...(other === undefined ? {} : { against: other }),
       ...(comparison === undefined ? {} : { comparison: comparison.result() }),
@@ -193,6 +214,7 @@ export async function evaluate(
       ...(file === undefined ? {} : { recipeFile: file }),
       ...(labels?.file === undefined ? {} : { labelsFile: labels.file }),
     };
+    return { result, whole, comparison: comparison?.state() };
   } finally {
     memory?.dispose();
     for (const { classifier } of subjects) await classifier.release();

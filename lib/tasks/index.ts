@@ -30,6 +30,11 @@ export {
   evaluate,
   type ModelEvaluation,
 } from './evaluate.js';
+export {
+  type EvaluateShardOptions,
+  type EvaluateShardResult,
+  evaluateShard,
+} from './evaluate-shard.js';
 export { readExcludeList } from './exclude-list.js';
 export {
   type ExportTritonOptions,
@@ -46,6 +51,7 @@ export {
 } from './image-source.js';
 export type { LabelsInput } from './labels.js';
 export type { EngineOptions, Provider } from './open-engine.js';
+export { holdsEvaluation, mergeEvaluations } from './merge-evaluations.js';
 export {
   type PreprocessFileOptions,
   type PreprocessFileResult,

@@ -1,5 +1,7 @@
 import { integer } from '../arguments.js';
+import { shardName } from '../calibration/index.js';
 import { TensorRTError } from '../errors.js';
+import type { ImageSource } from './image-source.js';
 
 /** A part of a list of images. */
 export interface Shard {
@@ -40,4 +42,24 @@ export function shardPaths(paths: readonly string[], shard: Shard, batch: number
     );
   }
   return paths.filter((_, place) => Math.floor(place / batch) % shard.count === shard.index - 1);
+}
+
+/** {@link shardPaths} of images that were listed. */
+export function shardOf(source: ImageSource, shard: Shard, batch: number): ImageSource {
+  return { ...source, paths: shardPaths(source.paths, shard, batch) };
+}
+
+/**
+ * Refuses a folder that holds another shard: parts that overwrite each other are noticed too late.
+ *
+ * @param folder The folder.
+ * @param other The shard whose results it holds, when it holds any.
+ * @param shard The shard to be written.
+ * @throws TensorRTError `WRITE_FAILED`.
+ */
+export function checkOwnFolder(folder: string, other: Shard | undefined, shard: Shard): void {
+  if (other === undefined || other.index === shard.index) return;
+  throw new TensorRTError('WRITE_FAILED', `${folder} holds ${shardName(other)} already`, {
+    remedy: 'Give each shard a folder of its own, such as --out parts/3.',
+  });
 }

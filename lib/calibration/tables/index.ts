@@ -20,6 +20,7 @@ export {
   trtVersionNumber,
 } from './native.js';
 export { onnxRuntimeDynamicRange } from './native-scale.js';
+export { type CalibrationPart, checkParts } from './parts.js';
 export { decodeTable, readTable, type TableFormat, tableFormat } from './read.js';
 export { type RepairedTensor, type RepairResult, repairTable } from './repair.js';
 export { recordedValue, TABLE_STYLES, type TableStyle } from './value.js';

@@ -41,7 +41,7 @@ function checkMetas(tables: readonly CalibrationPart[]): void {
         'TABLE_MISMATCH',
         `${nameOf(first)} and ${nameOf(table)} were made with different ${what}`,
         {
-          remedy: 'Merge only the parts of one calibration.',
+          remedy: 'Merge only the shards of one run.',
           detail: [`${nameOf(first)}: ${a}`, `${nameOf(table)}: ${b}`],
         },
       );
@@ -74,14 +74,14 @@ function checkShards(tables: readonly CalibrationPart[]): void {
     const which =
       missing.length === 1 ? `Shard ${missing[0]} is` : `Shards ${missing.join(', ')} are`;
     throw new TensorRTError('TABLE_INCOMPLETE', `${which} missing`, {
-      remedy: 'Calibrate the missing parts, then merge all of them.',
+      remedy: 'Run the missing shards, then merge all of them.',
     });
   }
 }
 
 function mismatch(message: string): TensorRTError {
   return new TensorRTError('TABLE_MISMATCH', message, {
-    remedy: 'Give each part of one calibration once.',
+    remedy: 'Give each shard of one run once.',
   });
 }
 

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { evaluationText } from '../../report/index.js';
-import { evaluate, type Provider } from '../../tasks/index.js';
+import { evaluate, evaluateShard, type Provider, type Shard } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
 import { type EngineFlags, engineOf, engineOptions, PROVIDERS } from '../engine-options.js';
 import type { CliIo } from '../io.js';
@@ -17,9 +17,17 @@ import {
   recipeOptions,
   sampleOptions,
 } from '../options.js';
+import { parseShard, shardOption } from '../shard.js';
 import { UsageError } from '../usage.js';
 import { choiceValue, integerValue } from '../values.js';
-import { modelOf, modelOption, noteBroken, noteFound, noteProvider } from './shared.js';
+import {
+  modelOf,
+  modelOption,
+  noteBroken,
+  noteFound,
+  noteProvider,
+  writtenText,
+} from './shared.js';
 
 interface Flags extends ImageFlags, RecipeFlags, BatchFlags, EngineFlags {
   model?: string;
@@ -28,6 +36,21 @@ interface Flags extends ImageFlags, RecipeFlags, BatchFlags, EngineFlags {
   /** `false` for --no-labels; commander's default for a negatable flag is `true`. */
   labels: string | boolean;
   threads?: number;
+  shard?: string;
+  out?: string;
+}
+
+/** Which shard, and where it is written. */
+function partOf(
+  { shard, out }: Flags,
+  env: Context['env'],
+): { shard: Shard; out: string } | undefined {
+  if (shard === undefined) {
+    if (out !== undefined) throw new UsageError('--out means nothing without --shard');
+    return undefined;
+  }
+  if (out === undefined) throw new UsageError('Missing option --out <dir> with --shard');
+  return { shard: parseShard(shard, env), out };
 }
 
 async function evaluateAction(context: Context, flags: Flags, argument?: string): Promise<void> {
@@ -35,7 +58,7 @@ async function evaluateAction(context: Context, flags: Flags, argument?: string)
   if (labels === false && against === undefined) {
     throw new UsageError('Expected --against with --no-labels: there is nothing to measure else');
   }
-  const result = await evaluate(modelOf(argument, flags), {
+  const options = {
     ...imagesOf(flags),
     ...recipeOf(flags),
     ...batchingOf(flags),
@@ -44,11 +67,17 @@ async function evaluateAction(context: Context, flags: Flags, argument?: string)
     ...(against === undefined ? {} : { against, againstProvider: flags.againstProvider }),
     ...(labels === true ? {} : { labels }),
     ...(flags.threads === undefined ? {} : { threads: flags.threads }),
-  });
+  };
+  const model = modelOf(argument, flags);
+  const part = partOf(flags, context.env);
+  const written =
+    part === undefined ? undefined : await evaluateShard(model, { ...options, ...part });
+  const result = written ?? (await evaluate(model, options));
   noteFound(context, result, flags);
   noteProvider(context, result.model.provider, flags);
   noteBroken(context, result.broken);
   context.line(evaluationText(result));
+  if (written !== undefined) context.line(`\n${writtenText(written.files)}`);
   context.result({ ...result });
 }
 
@@ -73,6 +102,10 @@ export function evaluateCommand(io: CliIo): Command {
     .option('--no-labels', 'compare two models on images whose class is not known');
   sampleOptions(command, 'default: all');
   recipeOptions(command);
+  shardOption(command, 'writes a part into --out, for `merge`').option(
+    '--out <dir>',
+    'folder for the part, with --shard',
+  );
   engineOptions(batchOptions(command))
     .option(
       '--threads <n>',
@@ -84,6 +117,7 @@ export function evaluateCommand(io: CliIo): Command {
     'evaluate model.onnx --images photos/test --labels classes.json',
     'evaluate model.onnx --against model.int8.onnx --images photos --files test.txt',
     'evaluate model.engine --against model.onnx --images photos/test --batch 32',
+    'evaluate model.onnx --images photos/test --shard 3/16 --out reports/3',
     'evaluate model.onnx --against model.int8.onnx --images unsorted --no-labels --json',
   ]);
 }
