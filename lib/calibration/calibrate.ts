@@ -8,6 +8,7 @@ import type { ModelIdentity } from './meta.js';
 import { checkMethodOptions, histogramOptionsOf, type MethodOptions } from './method-options.js';
 import type { Batches, CollectOptions } from './minmax/batches.js';
 import { MinMaxCalibrator } from './minmax/calibrator.js';
+import { ChannelCalibrator } from './minmax/channels.js';
 import { onnxRuntimeProvider } from './onnxruntime/provider.js';
 import { CalibrationTable, type TensorRange } from './ranges.js';
 import { listNames } from './tables/names.js';
@@ -49,11 +50,15 @@ async function byMinMax(
   provider: GraphProvider,
   options: CalibrateOptions,
 ): Promise<Outcome> {
-  const { symmetric = false, movingAverage } = options;
+  const { symmetric = false, movingAverage, perChannel = false } = options;
   const averaging = movingAverage === undefined ? {} : { movingAverage };
-  await using calibrator = await MinMaxCalibrator.create(model, provider, averaging);
+  const Calibrator = perChannel ? ChannelCalibrator : MinMaxCalibrator;
+  await using calibrator = await Calibrator.create(model, provider, averaging);
   await calibrator.collect(batches, options);
-  return { ranges: calibrator.ranges(symmetric), options: { symmetric, ...averaging } };
+  return {
+    ranges: calibrator.ranges(symmetric),
+    options: { symmetric, ...averaging, ...(perChannel ? { perChannel } : {}) },
+  };
 }
 
 async function byHistogram(

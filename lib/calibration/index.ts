@@ -11,6 +11,7 @@ export * from './meta.js';
 export { checkMethodOptions, type MethodOptions, methodOptionsOf } from './method-options.js';
 export type { Batches, CollectOptions } from './minmax/batches.js';
 export { MinMaxCalibrator, type MinMaxOptions } from './minmax/calibrator.js';
+export { ChannelCalibrator } from './minmax/channels.js';
 export type { Derivation } from './minmax/derivation.js';
 export type { ObservedTensor } from './minmax/observed-tensors.js';
 export type { MinMaxPlan } from './minmax/plan.js';

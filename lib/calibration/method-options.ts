@@ -13,13 +13,18 @@ export interface MethodOptions extends Omit<HistogramMethodOptions, 'method' | '
   symmetric?: boolean;
   /** MinMax: average bounds over batches, with this averaging constant between 0 and 1. */
   movingAverage?: number;
+  /**
+   * MinMax: the range of each channel (axis 1), too; false by default. Only calibration.json can hold
+   * them; the other formats have the range over all channels.
+   */
+  perChannel?: boolean;
 }
 
 type OptionName = Exclude<keyof MethodOptions, 'method'>;
 
 /** Which options mean something to which method. */
 const OPTIONS_OF: Record<CalibrationMethod, readonly OptionName[]> = {
-  minmax: ['symmetric', 'movingAverage'],
+  minmax: ['symmetric', 'movingAverage', 'perChannel'],
   entropy: ['numBins', 'numQuantizedBins', 'symmetric'],
   percentile: ['numBins', 'percentile', 'symmetric'],
   distribution: ['numBins'],
@@ -29,11 +34,13 @@ const OPTIONS = new Set(Object.values(OPTIONS_OF).flat());
 
 /** The options of the method alone, without those of the call. */
 export function methodOptionsOf(options: MethodOptions): MethodOptions {
-  const { method, symmetric, movingAverage, numBins, numQuantizedBins, percentile } = options;
+  const { method, symmetric, movingAverage, perChannel } = options;
+  const { numBins, numQuantizedBins, percentile } = options;
   return {
     ...(method === undefined ? {} : { method }),
     ...(symmetric === undefined ? {} : { symmetric }),
     ...(movingAverage === undefined ? {} : { movingAverage }),
+    ...(perChannel === undefined ? {} : { perChannel }),
     ...(numBins === undefined ? {} : { numBins }),
     ...(numQuantizedBins === undefined ? {} : { numQuantizedBins }),
     ...(percentile === undefined ? {} : { percentile }),
@@ -54,10 +61,13 @@ export function checkMethodOptions(options: MethodOptions): CalibrationMethod {
     if (options[name] === undefined || OPTIONS_OF[method].includes(name)) continue;
     throw expected(name, `no value with the method ${method}`, options[name], 'range');
   }
-  const { symmetric, movingAverage } = options;
-  if (symmetric !== undefined && typeof symmetric !== 'boolean') {
-    throw expected('symmetric', 'a boolean', symmetric);
+  for (const name of ['symmetric', 'perChannel'] as const) {
+    const value = options[name];
+    if (value !== undefined && typeof value !== 'boolean') {
+      throw expected(name, 'a boolean', value);
+    }
   }
+  const { movingAverage } = options;
   if (movingAverage !== undefined) checkMovingAverage(movingAverage);
   const histogram = histogramOptionsOf(options);
   if (histogram !== undefined) resolveHistogramOptions(histogram);
@@ -71,6 +81,7 @@ export function checkMovingAverage(value: number): void {
 
 /** The options as the histogram methods take them; `undefined` for MinMax. */
 export function histogramOptionsOf(options: MethodOptions): HistogramMethodOptions | undefined {
-  const { method = 'minmax', movingAverage: _, ...rest } = methodOptionsOf(options);
+  const { method = 'minmax', ...all } = methodOptionsOf(options);
+  const { movingAverage: _, perChannel: _channels, ...rest } = all;
   return method === 'minmax' ? undefined : { method, ...rest };
 }

@@ -44,6 +44,7 @@ export function methodOptions(command: Command): Command {
         .argParser(numberValue('--moving-average', 'a number from 0 to 1', share))
         .preset(String(AVERAGING_CONSTANT)),
     )
+    .option('--per-channel', 'minmax: the range of each channel, too, in calibration.json')
     .addOption(
       new Option(
         '--symmetric',
@@ -55,7 +56,7 @@ export function methodOptions(command: Command): Command {
 
 /** The method flags as tasks take them. */
 export function methodOf(flags: MethodFlags): MethodOptions {
-  const { method, numBins, numQuantizedBins, percentile, movingAverage } = flags;
+  const { method, numBins, numQuantizedBins, percentile, movingAverage, perChannel } = flags;
   const symmetric = flags.asymmetric === true ? false : flags.symmetric;
   return {
     ...(method === undefined ? {} : { method }),
@@ -63,6 +64,7 @@ export function methodOf(flags: MethodFlags): MethodOptions {
     ...(numQuantizedBins === undefined ? {} : { numQuantizedBins }),
     ...(percentile === undefined ? {} : { percentile }),
     ...(movingAverage === undefined ? {} : { movingAverage }),
+    ...(perChannel === undefined ? {} : { perChannel }),
     ...(symmetric === undefined ? {} : { symmetric }),
   };
 }

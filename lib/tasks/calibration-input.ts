@@ -1,3 +1,4 @@
+import { expected } from '../arguments.js';
 import {
   type CalibrateOptions,
   type CalibrationSample,
@@ -49,7 +50,11 @@ export async function prepareCalibration(
   model: string,
   options: CalibrateFolderOptions,
 ): Promise<CalibrationInput> {
-  const { signal, out, onWarning } = options;
+  const { signal, out, onWarning, perChannel, style = 'exact' } = options;
+  if (perChannel === true && style !== 'exact') {
+    const why = '"exact", because ONNX Runtime cannot write ranges of channels,';
+    throw expected('style', why, style, 'range');
+  }
   if (out !== undefined) await checkWritable(out);
   const path = await findModel(model);
   const found = await taskRecipe(options, [path]);

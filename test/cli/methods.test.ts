@@ -61,6 +61,14 @@ describe('calibrate --method', () => {
     expect(average.document.meta.sample.images).toBe(40);
   });
 
+  it('writes ranges of channels into calibration.json', async () => {
+    const { status } = await cli([...common, '--per-channel', '--out', at('channels')]);
+    expect(status).toBe(0);
+    const { ranges } = await readTable(at('channels'));
+    expect(ranges.get('input')?.channels?.lowest).toHaveLength(3);
+    expect((await readTable(at('channels'))).warnings).toEqual([]);
+  });
+
   it('says that Entropy knows no symmetry', async () => {
     const args = ['--method', 'entropy', '--symmetric', '--out', at('warned')];
     const { status, stderr } = await cli([...common, ...args]);
@@ -96,6 +104,10 @@ describe('calibrate --method', () => {
     [
       ['--method=distribution', '--num-bins=511'],
       'Expected an integer from 512 to 1048576 for --num-bins but received 511',
+    ],
+    [
+      ['--per-channel', '--style', 'onnxruntime-1.20'],
+      'Expected "exact", because ONNX Runtime cannot write ranges of channels, for --style but',
     ],
     [['--symmetric', '--asymmetric'], "'--symmetric' cannot be used with option '--asymmetric'"],
   ])('%j is wrong usage that names the flag', async (args, message) => {

@@ -49,10 +49,19 @@ export function mergeTables(tables: readonly CalibrationTable[]): CalibrationTab
   checkMethods(tables);
   checkParts(tables);
   const ranges = new Map<string, TensorRange>();
-  for (const [name, { lowest, highest, dtype }] of first.ranges) {
+  for (const [name, { lowest, highest, dtype, channels }] of first.ranges) {
     let bounds = { lowest, highest };
-    for (const table of rest) bounds = mergeBounds(bounds, rangeOf(table, name));
-    ranges.set(name, dtype === undefined ? bounds : { ...bounds, dtype });
+    let merged = channels;
+    for (const table of rest) {
+      const range = rangeOf(table, name);
+      bounds = mergeBounds(bounds, range);
+      merged = mergeChannels(merged, range.channels, name);
+    }
+    ranges.set(name, {
+      ...bounds,
+      ...(merged === undefined ? {} : { channels: merged }),
+      ...(dtype === undefined ? {} : { dtype }),
+    });
   }
   for (const table of rest) {
     const extra = Array.from(table.ranges.keys()).filter((name) => !ranges.has(name));
@@ -64,6 +73,32 @@ export function mergeTables(tables: readonly CalibrationTable[]): CalibrationTab
     warnings: partWarnings(tables),
     ...(meta === undefined ? {} : { meta }),
   });
+}
+
+/** {@link mergeBounds}, channel by channel. */
+function mergeChannels(
+  a: TensorRange['channels'],
+  b: TensorRange['channels'],
+  name: string,
+): TensorRange['channels'] {
+  if (a?.lowest.length !== b?.lowest.length) {
+    const message = `The parts have other numbers of channels in ${JSON.stringify(name)}`;
+    throw new TensorRTError('TABLE_MISMATCH', message, {
+      remedy: 'Merge tables of one model, all with ranges of channels or all without.',
+    });
+  }
+  if (a === undefined || b === undefined) return undefined;
+  const lowest = new Float64Array(a.lowest.length);
+  const highest = new Float64Array(a.lowest.length);
+  lowest.forEach((_, channel) => {
+    const bounds = ({ lowest: low, highest: high }: NonNullable<typeof a>) => {
+      return { lowest: low[channel]!, highest: high[channel]! };
+    };
+    const merged = mergeBounds(bounds(a), bounds(b));
+    lowest[channel] = merged.lowest;
+    highest[channel] = merged.highest;
+  });
+  return { lowest, highest };
 }
 
 function rangeOf(table: CalibrationTable, name: string): TensorRange {
