@@ -50,8 +50,8 @@ export {
   imageSource,
 } from './image-source.js';
 export type { LabelsInput } from './labels.js';
-export type { EngineOptions, Provider } from './open-engine.js';
 export { holdsEvaluation, mergeEvaluations } from './merge-evaluations.js';
+export type { EngineOptions, Provider } from './open-engine.js';
 export {
   type PreprocessFileOptions,
   type PreprocessFileResult,
