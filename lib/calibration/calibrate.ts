@@ -12,7 +12,8 @@ import { ChannelCalibrator } from './minmax/channels.js';
 import { onnxRuntimeProvider } from './onnxruntime/provider.js';
 import { CalibrationTable, type TensorRange } from './ranges.js';
 import { listNames } from './tables/names.js';
-import { HistogramCalibrator, type RepeatableBatches } from './values/calibrator.js';
+import { HistogramCalibrator } from './values/calibrator.js';
+import type { RepeatableBatches } from './values/passes.js';
 
 /** Options of {@link calibrate}. */
 export interface CalibrateOptions extends CollectOptions, MethodOptions {
@@ -25,7 +26,7 @@ export interface CalibrateOptions extends CollectOptions, MethodOptions {
 }
 
 /** What the user of a table should know about its ranges. */
-function warningsOf(ranges: readonly (readonly [string, TensorRange])[]): string[] {
+export function warningsOf(ranges: readonly (readonly [string, TensorRange])[]): string[] {
   const named = (test: (range: TensorRange) => boolean) =>
     ranges.filter(([, range]) => test(range)).map(([name]) => name);
   const nan = named(({ lowest, highest }) => Number.isNaN(lowest) || Number.isNaN(highest));

@@ -1,5 +1,10 @@
 export { type CalibrateOptions, calibrate } from './calibrate.js';
 export {
+  type CalibrateEachOptions,
+  type CandidateTable,
+  calibrateEach,
+} from './calibrate-each.js';
+export {
   type CalibratedPart,
   calibratePart,
   checkPartable,
@@ -18,5 +23,6 @@ export type { MinMaxPlan } from './minmax/plan.js';
 export { type OnnxRuntimeProviderOptions, onnxRuntimeProvider } from './onnxruntime/provider.js';
 export * from './ranges.js';
 export * from './tables/index.js';
-export { HistogramCalibrator, type RepeatableBatches } from './values/calibrator.js';
+export { HistogramCalibrator } from './values/calibrator.js';
 export { collectHistogramPart } from './values/part.js';
+export type { RepeatableBatches } from './values/passes.js';

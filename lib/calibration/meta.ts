@@ -5,6 +5,9 @@ import type { CalibrationTable } from './ranges.js';
 /** More parts than any cluster has; a larger number in a file is damage. */
 const MAX_SHARDS = 100_000;
 
+/** Members that are objects when they are there. */
+const MEMBERS = ['model', 'sample', 'method', 'selection', 'versions', 'shard', 'files'];
+
 /** Where a calibration table comes from: the content of `calibration.meta.json`. */
 export interface CalibrationMeta {
   /** Version of this layout: 1. */
@@ -17,6 +20,8 @@ export interface CalibrationMeta {
   sample?: CalibrationSample;
   /** How the ranges were computed, and with which options. */
   method?: { name: string; options?: Record<string, unknown> };
+  /** How the method was chosen, when it was: the scores of all that were tried, on images held back. */
+  selection?: Record<string, unknown>;
   /** What computed them: version by package name. */
   versions?: Record<string, string>;
   /** When, ISO 8601 in UTC. */
@@ -91,7 +96,7 @@ export function decodeMeta(bytes: Uint8Array, source = 'calibration.meta.json'):
   if (value.version !== 1) {
     throw metaInvalid(source, `Expected version 1 but found ${JSON.stringify(value.version)}`);
   }
-  for (const member of ['model', 'sample', 'method', 'versions', 'shard', 'files']) {
+  for (const member of MEMBERS) {
     if (value[member] !== undefined && !isRecord(value[member])) {
       throw metaInvalid(source, `Expected an object for ${member}`);
     }

@@ -1,9 +1,14 @@
 import { type Command, Option } from 'commander';
-import { CALIBRATION_METHODS, type MethodOptions } from '../calibration/index.js';
+import {
+  CALIBRATION_METHODS,
+  type CalibrationMethod,
+  type MethodOptions,
+} from '../calibration/index.js';
 import { choiceValue, integerValue, numberValue } from './values.js';
 
 /** What {@link methodOptions} gives. */
-export interface MethodFlags extends Omit<MethodOptions, 'movingAverage'> {
+export interface MethodFlags extends Omit<MethodOptions, 'method' | 'movingAverage'> {
+  method?: CalibrationMethod | 'auto';
   movingAverage?: number;
   asymmetric?: boolean;
 }
@@ -18,8 +23,9 @@ export function methodOptions(command: Command): Command {
   return command
     .option(
       '--method <name>',
-      `how ranges are chosen: ${CALIBRATION_METHODS.join(', ')} (default: minmax)`,
-      choiceValue('--method', CALIBRATION_METHODS),
+      `how ranges are chosen: ${CALIBRATION_METHODS.join(', ')}, or auto, which scores the first ` +
+        'three on images that are held back and keeps the best (default: minmax)',
+      choiceValue('--method', [...CALIBRATION_METHODS, 'auto']),
     )
     .option(
       '--num-bins <n>',
@@ -59,7 +65,7 @@ export function methodOf(flags: MethodFlags): MethodOptions {
   const { method, numBins, numQuantizedBins, percentile, movingAverage, perChannel } = flags;
   const symmetric = flags.asymmetric === true ? false : flags.symmetric;
   return {
-    ...(method === undefined ? {} : { method }),
+    ...(method === undefined || method === 'auto' ? {} : { method }),
     ...(numBins === undefined ? {} : { numBins }),
     ...(numQuantizedBins === undefined ? {} : { numQuantizedBins }),
     ...(percentile === undefined ? {} : { percentile }),

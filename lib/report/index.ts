@@ -3,6 +3,7 @@ export { cacheExplanationText, cacheText } from './cache.js';
 export { doctorText } from './doctor.js';
 export { evaluationText } from './evaluation.js';
 export { engineText, modelText, tableText } from './inspection.js';
+export { methodScoresText } from './methods.js';
 export { quantizationText } from './quantization.js';
 export { sensitivityText } from './sensitivity.js';
 export { diffText, repairText, sparkline } from './tables.js';

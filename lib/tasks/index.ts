@@ -1,5 +1,11 @@
 export type { Accuracy, ClassMetrics } from './accuracy.js';
 export type { AgreementScore } from './agreement.js';
+export {
+  type CalibrateAutoOptions,
+  type CalibrateAutoResult,
+  calibrateAuto,
+  type MethodScore,
+} from './auto-method.js';
 export type { BatchingOptions, BrokenImage } from './batches.js';
 export * from './bench/index.js';
 export { type BuildFileOptions, type BuildFileResult, buildFile } from './build-file.js';

@@ -104,10 +104,15 @@ export class HistogramCalibration {
    * The range that the method chooses for a tensor.
    *
    * @param name Name of the tensor.
+   * @param options What differs from {@link options} in choosing a range from the same histogram.
    * @throws TensorRTError `CALIBRATION_FAILED` that names the tensor.
    */
-  range(name: string): TensorRange {
-    return named(name, () => rangeFor(this.collector(name).result(), this.options));
+  range(
+    name: string,
+    options: Pick<HistogramMethodOptions, 'percentile' | 'numQuantizedBins'> = {},
+  ): TensorRange {
+    const chosen = { ...this.options, ...options };
+    return named(name, () => rangeFor(this.collector(name).result(), chosen));
   }
 
   /**

@@ -1,21 +1,11 @@
-import { TensorRTError } from '../../errors.js';
 import type { OnnxModel } from '../../onnx/index.js';
-import type { NamedTensors } from '../../tensor.js';
 import type { GraphProvider } from '../graph-runner.js';
-import type { ValueBounds } from '../histogram/bounds.js';
-import { emptyBounds, scanBounds } from '../histogram/bounds.js';
 import { HistogramCalibration, type HistogramMethodOptions } from '../histogram/calibration.js';
-import { type Batches, BatchWalk, type CollectOptions, inputsIn } from '../minmax/batches.js';
+import type { CollectOptions } from '../minmax/batches.js';
 import { noInput, nothingToCalibrate } from '../minmax/calibrator.js';
-import { BoundsMeasurer } from '../minmax/measurer.js';
 import { type MinMaxPlan, planMinMax } from '../minmax/plan.js';
-import { type Bounds, RangeState, unknownBounds } from '../minmax/range-state.js';
 import type { TensorRange } from '../ranges.js';
-import { type ValueGroup, valueGroups } from './pieces.js';
-import { ValueReader } from './value-reader.js';
-
-/** Batches that can be gone through twice: a function that gives them anew, or a list. */
-export type RepeatableBatches = (() => Batches) | readonly NamedTensors[];
+import { ofMagnitudes, type RepeatableBatches, ValuePasses } from './passes.js';
 
 /**
  * Chooses ranges from histograms of all values, as ONNX Runtime's Entropy, Percentile and
@@ -26,15 +16,8 @@ export type RepeatableBatches = (() => Batches) | readonly NamedTensors[];
 export class HistogramCalibrator {
   /** What is measured, and what follows. */
   readonly plan: MinMaxPlan;
-  /** The histograms, under the first name of each group of tensors with the same values. */
   readonly #histograms: HistogramCalibration;
-  readonly #groups: readonly ValueGroup[];
-  readonly #measurer: BoundsMeasurer;
-  readonly #reader: ValueReader;
-  readonly #walk: BatchWalk;
-  readonly #position: ReadonlyMap<string, number>;
-  #nan = new Set<string>();
-  #inputs = 0;
+  readonly #passes: ValuePasses;
 
   private constructor(
     model: OnnxModel,
@@ -44,14 +27,7 @@ export class HistogramCalibrator {
   ) {
     this.plan = plan;
     this.#histograms = histograms;
-    this.#groups = valueGroups(plan);
-    this.#reader = new ValueReader(model, provider, plan);
-    this.#walk = new BatchWalk(model);
-    this.#position = new Map(plan.tensors.map(({ name }, position) => [name, position]));
-    this.#measurer = new BoundsMeasurer(model, provider, plan, {
-      magnitudes: ofMagnitudes(histograms),
-      withNaN: (feeds) => this.#scan(feeds),
-    });
+    this.#passes = new ValuePasses(model, provider, plan, [{ histograms }]);
   }
 
   /**
@@ -82,7 +58,7 @@ export class HistogramCalibrator {
 
   /** Number of inputs that were looked at. */
   get inputs(): number {
-    return this.#inputs;
+    return this.#passes.inputs;
   }
 
   /**
@@ -95,70 +71,8 @@ export class HistogramCalibrator {
    * @throws TensorRTError `INFERENCE_FAILED`; `CALIBRATION_FAILED` that names the tensor where
    *   upstream refuses its values, and when the second pass brings another number of inputs.
    */
-  async collect(batches: RepeatableBatches, options: CollectOptions = {}): Promise<void> {
-    const again = typeof batches === 'function' ? batches : () => batches;
-    const state = new RangeState(this.plan.tensors.length);
-    this.#nan = new Set();
-    let measured = 0;
-    await this.#walk.forEach(again(), options, 'measure', async (feeds) => {
-      state.add(await this.#measurer.measure(feeds));
-      measured += inputsIn(feeds);
-    });
-    if (measured === 0) return;
-    for (const { names } of this.#groups) {
-      this.#histograms.begin(names[0], this.#boundsOf(names[0], state.bounds));
-    }
-    // The weights need not be in memory twice.
-    await this.#measurer.release();
-    let counted = 0;
-    await this.#walk.forEach(again(), options, 'count', async (feeds) => {
-      const values = await this.#reader.read(feeds);
-      for (const { names, pieces } of this.#groups) {
-        for (const piece of pieces) {
-          this.#histograms.update(names[0], this.#reader.valuesOf(piece, values));
-        }
-      }
-      counted += inputsIn(feeds);
-    });
-    if (counted !== measured) {
-      const message = `The first pass brought ${measured} inputs and the second ${counted}`;
-      throw new TensorRTError('CALIBRATION_FAILED', message, {
-        remedy: 'Give a function that returns the same batches each time.',
-      });
-    }
-    this.#inputs += counted;
-  }
-
-  #boundsOf(name: string, bounds: Bounds): ValueBounds {
-    const position = this.#position.get(name)!;
-    const lowest = bounds.lowest[position]!;
-    if (Number.isNaN(lowest)) return { ...emptyBounds(), nan: true };
-    return {
-      lowest,
-      highest: bounds.highest[position]!,
-      smallest: bounds.smallest[position]!,
-      nan: this.#nan.has(name),
-    };
-  }
-
-  /** The bounds of a batch in which there is NaN, value by value. */
-  async #scan(feeds: NamedTensors): Promise<Bounds> {
-    const bounds = unknownBounds(this.plan.tensors.length);
-    const values = await this.#reader.read(feeds);
-    for (const { names, pieces } of this.#groups) {
-      const found = emptyBounds();
-      for (const piece of pieces) scanBounds(this.#reader.valuesOf(piece, values), found);
-      const known = found.lowest <= found.highest || !found.nan;
-      for (const name of names) {
-        const position = this.#position.get(name)!;
-        if (found.nan) this.#nan.add(name);
-        if (!known) continue;
-        bounds.lowest[position] = found.lowest;
-        bounds.highest[position] = found.highest;
-        bounds.smallest[position] = found.smallest;
-      }
-    }
-    return bounds;
+  collect(batches: RepeatableBatches, options: CollectOptions = {}): Promise<void> {
+    return this.#passes.collect(batches, options);
   }
 
   /**
@@ -168,9 +82,9 @@ export class HistogramCalibrator {
    *   histogram; it names the tensor.
    */
   ranges(): [name: string, range: TensorRange][] {
-    if (this.#inputs === 0) throw noInput();
+    if (this.inputs === 0) throw noInput();
     const ranges = new Map<string, TensorRange>();
-    for (const { names } of this.#groups) {
+    for (const { names } of this.#passes.groups) {
       const range = this.#histograms.range(names[0]);
       for (const name of names) ranges.set(name, range);
     }
@@ -178,17 +92,12 @@ export class HistogramCalibrator {
   }
 
   /** Frees the model; may be repeated. */
-  async release(): Promise<void> {
-    await this.#measurer.release();
-    await this.#reader.release();
+  release(): Promise<void> {
+    return this.#passes.release();
   }
 
   /** {@link HistogramCalibrator.release}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.release();
   }
-}
-
-function ofMagnitudes({ options }: HistogramCalibration): boolean {
-  return options.method === 'percentile' && options.symmetric;
 }

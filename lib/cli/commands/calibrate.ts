@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { type CalibrationMeta, TABLE_STYLES, type TableStyle } from '../../calibration/index.js';
 import { TensorRTError } from '../../errors.js';
-import { formatCount, formatDuration } from '../../report/index.js';
+import { formatCount, formatDuration, methodScoresText } from '../../report/index.js';
 import {
   type CalibrateFolderResult,
+  calibrateAuto,
   calibrateFolder,
   calibrateShard,
   DEFAULT_FRACTION,
@@ -61,6 +62,16 @@ async function calibrateAction(context: Context, flags: Flags, argument?: string
   if (flags.method === 'entropy' && options.symmetric !== undefined) {
     const flag = options.symmetric ? '--symmetric' : '--asymmetric';
     context.warn(`${flag} has no effect on entropy, as in ONNX Runtime`);
+  }
+  if (flags.method === 'auto') {
+    const { shard } = flags;
+    const result = await calibrateAuto(model, { ...options, ...(shard && { shard }) });
+    const { table, images, available, scores, heldBack } = result;
+    const of = `${formatCount(images, 'image')} of ${available}`;
+    const said = { tensors: table.size, of, warnings: table.warnings, meta: table.meta };
+    context.line(`${methodScoresText(scores, heldBack)}\n`);
+    say(context, result, { ...said, more: { heldBack, scores } });
+    return;
   }
   if (flags.shard === undefined) {
     const result = await calibrateFolder(model, options);
@@ -143,6 +154,7 @@ export function calibrateCommand(io: CliIo): Command {
     'calibrate model.onnx --images photos --count 500 --size 288 --divisor 32 --out calibration',
     'calibrate model.onnx --images photos --files subset.txt --recipe recipe.json --out calibration',
     'calibrate model.onnx --images photos --method percentile --percentile 99.99 --out calibration',
+    'calibrate model.onnx --images photos --count 500 --method auto --out calibration',
     'calibrate model.onnx --images photos --shard 3/16 --out parts/3',
   ]);
 }
