@@ -1,4 +1,5 @@
 export { benchText } from './bench.js';
+export { compareText } from './bench-compare.js';
 export { cacheExplanationText, cacheText } from './cache.js';
 export { doctorText } from './doctor.js';
 export { evaluationText } from './evaluation.js';

@@ -1,10 +1,13 @@
 import { Command } from 'commander';
 import { parseShapes } from '../../engine/index.js';
-import { writeFiles } from '../../files.js';
-import { benchText } from '../../report/index.js';
+import { writeFile, writeFiles } from '../../files.js';
+import { benchText, compareText } from '../../report/index.js';
 import {
+  type BenchOptions,
   type BenchResult,
   bench,
+  type CompareImages,
+  compareVariants,
   exportedAverages,
   exportedOutputs,
   exportedProfile,
@@ -13,12 +16,12 @@ import {
 import { type BuildFlags, buildFlags, buildOptionsOf } from '../build-flags.js';
 import { action, type Context, jsonText } from '../context.js';
 import type { CliIo } from '../io.js';
-import { examples } from '../options.js';
+import { examples, imagesOf, type RecipeFlags, recipeOf, recipeOptions } from '../options.js';
 import { UsageError } from '../usage.js';
 import { integerValue, listValue, numberValue } from '../values.js';
 import { modelOption, writtenText } from './shared.js';
 
-interface Flags extends BuildFlags {
+interface Flags extends BuildFlags, RecipeFlags {
   model?: string;
   onnx?: string;
   loadEngine?: string;
@@ -42,6 +45,11 @@ interface Flags extends BuildFlags {
   exportOutput?: string;
   exportLayerInfo?: string;
   exportSummary?: string;
+  compare?: string[];
+  images?: string;
+  files?: string;
+  count?: number;
+  labels?: string;
 }
 
 /** The one thing to run. */
@@ -79,15 +87,15 @@ function exportsOf(flags: Flags, result: BenchResult, summary: object): [string,
   return files.flatMap(([path, text]) => (path === undefined ? [] : [[path, `${text()}\n`]]));
 }
 
-async function benchAction(context: Context, flags: Flags, argument?: string): Promise<void> {
-  const model = subject(flags, argument);
+/** What both forms of the command take. */
+function optionsOf(context: Context, flags: Flags): BenchOptions {
   const shapes =
     flags.shapes === undefined
       ? undefined
       : Object.fromEntries(parseShapes('--shapes', flags.shapes));
   const { family, libraryDir, ...build } = buildOptionsOf(flags);
   const infStreams = flags.infStreams ?? flags.streams;
-  const result = await bench(model, {
+  return {
     ...context.call,
     warmUp: flags.warmUp,
     duration: flags.duration,
@@ -107,7 +115,54 @@ async function benchAction(context: Context, flags: Flags, argument?: string): P
     ...(infStreams === undefined ? {} : { infStreams }),
     ...(flags.percentile === undefined ? {} : { percentiles: flags.percentile }),
     ...(flags.loadInputs === undefined ? {} : { loadInputs: Object.fromEntries(flags.loadInputs) }),
+  };
+}
+
+/** The images of `--compare`, when there are some. */
+function comparedImages(flags: Flags): CompareImages | undefined {
+  const { images, files, count, labels } = flags;
+  if (images === undefined) return undefined;
+  return {
+    ...imagesOf({
+      images,
+      ...(files === undefined ? {} : { files }),
+      ...(count === undefined ? {} : { count }),
+    }),
+    ...recipeOf(flags),
+    ...(labels === undefined ? {} : { labels }),
+  };
+}
+
+async function compareAction(context: Context, flags: Flags, model: string): Promise<void> {
+  const { calibration } = flags;
+  const images = comparedImages(flags);
+  // Graphs are on: what is shipped runs with them.
+  const { useCudaGraph: _, ...options } = optionsOf(context, flags);
+  const result = await compareVariants(model, {
+    ...options,
+    compare: flags.compare!,
+    ...(calibration === undefined ? {} : { calibration }),
+    ...(images === undefined ? {} : { evaluate: images }),
   });
+  const variants = result.variants.map(({ bench: measured, ...rest }) => ({
+    ...rest,
+    bench: summaryOf(measured, flags.avgRuns),
+  }));
+  const summary = { ship: result.ship, variants };
+  const { exportSummary } = flags;
+  if (exportSummary !== undefined) await writeFile(exportSummary, `${jsonText(summary)}\n`);
+  context.line(compareText(result));
+  if (exportSummary !== undefined) context.line(writtenText([exportSummary]));
+  context.result(summary);
+}
+
+async function benchAction(context: Context, flags: Flags, argument?: string): Promise<void> {
+  const model = subject(flags, argument);
+  if (flags.compare !== undefined) {
+    await compareAction(context, flags, model);
+    return;
+  }
+  const result = await bench(model, optionsOf(context, flags));
   const summary = summaryOf(result, flags.avgRuns);
   const files = exportsOf(flags, result, summary);
   await writeFiles(files);
@@ -181,23 +236,41 @@ function exportOptions(command: Command): Command {
     .option('--export-summary <file>', 'write everything that was measured, as one JSON document');
 }
 
+function compareOptions(command: Command): Command {
+  command
+    .option(
+      '--compare <list>',
+      'build and compare variants: precisions joined by +, such as fp32,fp16,int8,int8+fp16',
+      listValue('--compare', 'variants such as fp16,int8+fp16', (item) => item),
+    )
+    .option('--images <dir>', 'folder of images to compare on')
+    .option('--files <list>', 'file with one path a line, relative to --images')
+    .option('--count <n>', 'number of images to take', integerValue('--count', 1))
+    .option('--labels <file>', 'class names (default: *classes.json beside the model or images)');
+  return recipeOptions(command);
+}
+
 /** `bench MODEL|ENGINE`. */
 export function benchCommand(io: CliIo): Command {
   const command = modelOption(new Command('bench'))
     .summary("measure an engine; trtexec's flags")
     .description(
       "Measure an engine on this machine's GPU: the native loop stage by stage, as trtexec does, and " +
-        'what session.run adds to it. An ONNX model is built first, through the engine cache.',
+        'what session.run adds to it. An ONNX model is built first, through the engine cache. With ' +
+        '--compare it is built in several precisions, with CUDA graphs, and their speed and accuracy ' +
+        'are compared.',
     )
     .argument('[model]', 'engine, ONNX model (.onnx), or a folder that holds one')
     .option('--load-engine <file>', "the engine, by trtexec's name for the flag")
     .option('--onnx <path>', "the model, by trtexec's name for the flag");
-  exportOptions(measuringOptions(command));
+  compareOptions(exportOptions(measuringOptions(command)));
   buildFlags(command).action(action<[string | undefined], Flags>(io, benchAction));
   return examples(command, [
     'bench model.engine --useCudaGraph',
     'bench --loadEngine=model.engine --infStreams=2 --useCudaGraph --exportTimes=times.json',
     'bench model.onnx --shapes=input:1x3x288x416 --useCudaGraph --exportSummary=summary.json',
     'bench model.engine --exportProfile=profile.json --exportLayerInfo=layers.json',
+    'bench model.onnx --compare=fp32,fp16,int8,int8+fp16 --calibration=calibration ' +
+      '--shapes=input:1x3x288x416 --images=photos/test --labels=classes.json',
   ]);
 }

@@ -1,6 +1,7 @@
 import { queryDriver } from '../../runtime/index.js';
 import {
   InferenceSession,
+  type InferenceSessionOptions,
   type LayerTimes,
   type LoopTimes,
   type Outputs,
@@ -227,6 +228,36 @@ async function measure(
   };
 }
 
+/** How sessions of a bench are opened. */
+export function sessionOptionsOf(
+  { family, libraryDir }: BenchOptions,
+  switches: BenchSwitches,
+): InferenceSessionOptions {
+  return {
+    deviceId: switches.deviceId,
+    contexts: switches.infStreams,
+    enableGraphCapture: switches.useCudaGraph,
+    spinWait: switches.useSpinWait,
+    ...(family === undefined ? {} : { family }),
+    ...(libraryDir === undefined ? {} : { libraryDir }),
+  };
+}
+
+/** {@link bench} of an engine that is there. */
+export async function benchOpened(
+  engine: BenchEngine,
+  options: BenchOptions,
+): Promise<BenchResult> {
+  const switches = benchSwitches(options);
+  options.signal?.throwIfAborted();
+  const session = await InferenceSession.create(engine.source, sessionOptionsOf(options, switches));
+  try {
+    return await measure(session, engine, switches, options);
+  } finally {
+    await session.release();
+  }
+}
+
 /**
  * Measures an engine as trtexec does, in a native loop, and what `session.run` adds to that, in one run.
  *
@@ -237,21 +268,6 @@ async function measure(
  *   `InferenceSession.create`, `FILE_NOT_FOUND` for files of inputs.
  */
 export async function bench(model: string, options: BenchOptions = {}): Promise<BenchResult> {
-  const switches = benchSwitches(options);
-  const engine = await benchEngine(model, options);
-  const { family, libraryDir, signal } = options;
-  signal?.throwIfAborted();
-  const session = await InferenceSession.create(engine.source, {
-    deviceId: switches.deviceId,
-    contexts: switches.infStreams,
-    enableGraphCapture: switches.useCudaGraph,
-    spinWait: switches.useSpinWait,
-    ...(family === undefined ? {} : { family }),
-    ...(libraryDir === undefined ? {} : { libraryDir }),
-  });
-  try {
-    return await measure(session, engine, switches, options);
-  } finally {
-    await session.release();
-  }
+  benchSwitches(options);
+  return benchOpened(await benchEngine(model, options), options);
 }

@@ -9,6 +9,8 @@ export interface BenchEngine {
   source: string | Uint8Array;
   /** What messages call it. */
   label: string;
+  /** Size of the plan in bytes. */
+  planBytes: number;
   /** How it was built, when it was given as an ONNX model. */
   build?: Omit<BuildResult, 'plan'>;
 }
@@ -26,7 +28,11 @@ async function isOnnx(path: string): Promise<boolean> {
  * @throws As `buildEngine`.
  */
 export async function benchEngine(model: string, options: BenchOptions): Promise<BenchEngine> {
-  if (!(await isOnnx(model))) return { source: model, label: model };
+  if (!(await isOnnx(model))) {
+    // One that is not there is for the session to say.
+    const planBytes = (await stat(model).catch(() => undefined))?.size ?? 0;
+    return { source: model, label: model, planBytes };
+  }
   const { shapes, build = {}, family, libraryDir, signal, onProgress } = options;
   const path = await findModel(model);
   const profile =
@@ -43,5 +49,5 @@ export async function benchEngine(model: string, options: BenchOptions): Promise
     ...(onProgress === undefined ? {} : { onProgress }),
     ...build,
   });
-  return { source: plan, label: path, build: rest };
+  return { source: plan, label: path, planBytes: plan.byteLength, build: rest };
 }

@@ -4,6 +4,16 @@ export {
   type BenchTimes,
   bench,
 } from './bench.js';
+export {
+  type ComparedVariant,
+  type CompareOptions,
+  type CompareResult,
+  compareVariants,
+  SHIP_AGREEMENT,
+  SHIP_CONFIDENCE,
+  type VariantAccuracy,
+} from './compare.js';
+export type { CompareImages } from './compare-images.js';
 export type { BenchEngine } from './engine.js';
 export type { EventLoopDelay } from './event-loop.js';
 export {

@@ -1,0 +1,54 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TABLE_FILES } from '../../calibration/index.js';
+import { findModel } from '../../dataset/index.js';
+import type { EvaluateOptions } from '../evaluate.js';
+import { taskLabels } from '../labels.js';
+import { taskRecipe } from '../recipe.js';
+
+/** The images that variants are compared on, and how they are prepared. */
+export type CompareImages = Omit<
+  EvaluateOptions,
+  'against' | 'signal' | 'onProgress' | 'family' | 'libraryDir'
+>;
+
+async function isCalibration(folder: unknown): Promise<boolean> {
+  if (typeof folder !== 'string') return false;
+  return stat(join(folder, TABLE_FILES.meta)).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * The images with recipe and labels looked up once, as `evaluate` looks them up for a model by path:
+ * variants are open sessions, which have no path. Without a recipe of its own the model takes that of
+ * its calibration.
+ *
+ * @param model Path of the model.
+ * @param images What the caller gave.
+ * @param calibration Where the ranges come from.
+ * @throws TensorRTError `RECIPE_INVALID`, `LABELS_INVALID`.
+ */
+export async function compareImages(
+  model: string,
+  images: CompareImages,
+  calibration: unknown,
+): Promise<CompareImages> {
+  const { recipe: asked, size, divisor, ...rest } = images;
+  const path = await findModel(model);
+  const named = {
+    ...(asked === undefined ? {} : { recipe: asked }),
+    ...(size === undefined ? {} : { size }),
+    ...(divisor === undefined ? {} : { divisor }),
+  };
+  const own = await taskRecipe(named, [path]);
+  const unnamed = Object.keys(named).length === 0 && own.file === undefined;
+  const { recipe } =
+    unnamed && (await isCalibration(calibration))
+      ? await taskRecipe({ recipe: calibration as string }, [])
+      : own;
+  const labels =
+    images.labels === false ? undefined : await taskLabels(images.labels, [path, images.images]);
+  return { ...rest, recipe, labels: labels ?? false };
+}
