@@ -4,12 +4,13 @@ import { TABLE_FILES } from '../../calibration/index.js';
 import { findModel } from '../../dataset/index.js';
 import type { EvaluateOptions } from '../evaluate.js';
 import { taskLabels } from '../labels.js';
+import type { EngineOptions } from '../open-engine.js';
 import { taskRecipe } from '../recipe.js';
 
 /** The images that variants are compared on, and how they are prepared. */
 export type CompareImages = Omit<
   EvaluateOptions,
-  'against' | 'signal' | 'onProgress' | 'family' | 'libraryDir'
+  'against' | 'signal' | 'onProgress' | keyof EngineOptions
 >;
 
 async function isCalibration(folder: unknown): Promise<boolean> {
