@@ -19,6 +19,7 @@ function optionsText(options: Readonly<Record<string, unknown>>): string {
     if (value === false || name === 'computeCapabilities') return [];
     if (name === 'profilingVerbosity' && value === 'detailed') return [];
     if (Array.isArray(value) && value.length === 0) return [];
+    if (name === 'flags') return [valueText(value)];
     return value === true ? [optionName(name)] : [`${optionName(name)}=${valueText(value)}`];
   });
   return parts.join(' ');

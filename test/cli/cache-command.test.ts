@@ -127,7 +127,7 @@ describe('its values', () => {
               model: { sha256: 'b'.repeat(64) },
               library: { family: 'tensorrt8', version: '8.6.1' },
               gpu: { name: 'NVIDIA A10', computeCapability: '8.6' },
-              options: { int8: true, fp16: true, strict: false, optimizationLevel: 5 },
+              options: { flags: ['int8', 'fp16'], strict: false, tf32: true, optimizationLevel: 5 },
             },
           },
         },
@@ -137,8 +137,8 @@ describe('its values', () => {
     );
     expect(text.split('\n').map((line) => line.trimEnd())).toEqual([
       'key           model         library          GPU            size  built    used  options',
-      '------------  ------------  ---------------  ----------  -------  -----  ------  ------------------------------------',
-      'aaaaaaaaaaaa  bbbbbbbbbbbb  tensorrt8 8.6.1  NVIDIA A10  2.0 KiB   10 d  10.0 s  int8 fp16 builderOptimizationLevel=5',
+      '------------  ------------  ---------------  ----------  -------  -----  ------  -----------------------------------------',
+      'aaaaaaaaaaaa  bbbbbbbbbbbb  tensorrt8 8.6.1  NVIDIA A10  2.0 KiB   10 d  10.0 s  int8,fp16 tf32 builderOptimizationLevel=5',
       'cccccccccccc  ?                                              1 B      ?    0 µs  unusable',
       '/engines: 2 engines, 2.0 KiB; built and used so long ago',
     ]);

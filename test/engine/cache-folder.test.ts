@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -174,7 +174,7 @@ describe('the differences of two keys', () => {
   });
 
   it('name a table that changed and not its digest', () => {
-    const table = (sha256: string) => parts({ options: { table: { sha256, entries: 3 } } });
+    const table = (sha256: string) => parts({ options: { ranges: { sha256, entries: 3 } } });
     const [difference] = keyDifferences(table('aa'), table('bb'));
     expect(difference).toEqual({
       part: 'table',
@@ -218,6 +218,9 @@ describe('entries of a folder', () => {
     // Nothing of others is touched, and neither is what is being written now.
     const temporary = '.tensorrt-node-tmp-0123456789ab-';
     const orphan = `${'0'.repeat(64)}.engine.json`;
+    const lock = `${keys[0]}.engine.lock`;
+    mkdirSync(join(folder, lock));
+    utimesSync(join(folder, lock), 1000, 1000);
     const old = [`${temporary}${keys[0]}.engine`, orphan];
     const others = ['notes.txt', 'model.engine', 'model.engine.json', `${temporary}x`, '.hidden'];
     for (const name of [...old, ...others]) {
@@ -229,7 +232,7 @@ describe('entries of a folder', () => {
 
     const dry = await pruneCache({ folder, olderThanMs: 8.5 * 86_400_000, dryRun: true });
     expect(dry.removed.map(({ key }) => key)).toEqual([keys[1], keys[0]]);
-    expect(dry.leftovers.toSorted()).toEqual(old.toSorted());
+    expect(dry.leftovers.toSorted()).toEqual([...old, lock].toSorted());
     expect((await listCache({ folder })).entries).toHaveLength(3);
 
     const size = entries[0]!.bytes + entries[1]!.bytes;

@@ -18,6 +18,7 @@ import {
   type BuildOptions,
   type BuildResult,
   buildEngine,
+  explainCache,
   inspectEngine,
   readManifest,
   saveEngine,
@@ -344,6 +345,22 @@ describe('equal builds at once', () => {
     // Nothing is stored, nothing stays locked, and the next one builds.
     expect((await build(other)).cache).toMatchObject({ hit: false });
     expect(readdirSync(other).filter((name) => name.endsWith('.lock'))).toEqual([]);
+  });
+
+  it('leave the wait for another process when told to', async () => {
+    const folder = newFolder();
+    const { key } = await explainCache(MODEL, { computeCapabilities: [80], cache: folder });
+    mkdirSync(join(folder, `${key}.engine.lock`), { recursive: true, mode: 0o700 });
+    chmodSync(folder, 0o700);
+    const controller = new AbortController();
+    const reason = new Error('no more time');
+    const waiting = build(folder, {
+      signal: controller.signal,
+      onProgress: ({ phase }) => phase === 'wait' && controller.abort(reason),
+    });
+    await expect(waiting).rejects.toBe(reason);
+    rmSync(join(folder, `${key}.engine.lock`), { recursive: true });
+    expect((await build(folder)).cache).toMatchObject({ hit: false, key });
   });
 
   it('fail together when the build fails', async () => {

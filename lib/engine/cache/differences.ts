@@ -17,6 +17,9 @@ export interface CacheDifference {
 const NAMES: Readonly<Record<string, string>> = {
   optimizationLevel: 'builderOptimizationLevel',
   memoryPools: 'memPoolSize',
+  flags: 'precision',
+  ranges: 'table',
+  strictRanges: 'strict',
 };
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -25,6 +25,11 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'parserLibrary',
   'modelPath',
   'modelBytes',
+  // Grows with every build, and makes builds faster, not others.
+  'timingCache',
+  'moreTimings',
+  // The key has what GPU it is.
+  'deviceId',
 ]);
 
 /**
@@ -46,9 +51,10 @@ export async function keyPartsOf(source: KeySource, signal?: AbortSignal): Promi
   const leftOut = calibrator === undefined ? LEFT_OUT : new Set([...LEFT_OUT, 'calibrator']);
   const options = keyOptions(native, leftOut);
   const externalData = await externalDataDigest(allTensors(model.proto), model.folder, signal);
+  const number = native.deviceId ?? deviceId;
   const device =
     native.computeCapabilities === undefined
-      ? queryDriver().devices.find(({ index }) => index === deviceId)
+      ? queryDriver().devices.find(({ index }) => index === number)
       : undefined;
   return {
     format: CACHE_FORMAT,

@@ -28,7 +28,7 @@ export interface PruneCacheResult {
   removed: CacheEntry[];
   /** Engines that stay. */
   kept: CacheEntry[];
-  /** Names of files without use that were removed too: of writers that were killed, without a plan. */
+  /** Names of what writers that were killed left, an hour old or more, which was removed too. */
   leftovers: string[];
   /** Bytes that became free, or would. */
   freedBytes: number;
@@ -38,6 +38,7 @@ export interface PruneCacheResult {
 const LEFT_MS = 3_600_000;
 
 const TEMPORARY = /^[0-9a-f]{12}-[0-9a-f]{64}\.engine(\.json)?$/;
+const LOCK = /^[0-9a-f]{64}\.engine\.lock$/;
 const MANIFEST = /^([0-9a-f]{64})\.engine\.json$/;
 
 async function findLeftovers(
@@ -48,12 +49,14 @@ async function findLeftovers(
   const names = (await readdir(folder).catch(() => [])).filter((name) => {
     const orphan = MANIFEST.exec(name)?.[1];
     if (orphan !== undefined) return !keys.has(orphan);
+    if (LOCK.test(name)) return true;
     return name.startsWith(TEMPORARY_PREFIX) && TEMPORARY.test(name.slice(TEMPORARY_PREFIX.length));
   });
   const found: { name: string; bytes: number }[] = [];
   for (const name of names) {
     const info = await stat(join(folder, name)).catch(() => undefined);
-    if (info !== undefined && now - info.mtimeMs > LEFT_MS) found.push({ name, bytes: info.size });
+    if (info === undefined || now - info.mtimeMs <= LEFT_MS) continue;
+    found.push({ name, bytes: info.isFile() ? info.size : 0 });
   }
   return found;
 }
@@ -107,7 +110,7 @@ export async function pruneCache(options: PruneCacheOptions): Promise<PruneCache
       ...leftovers.map(({ name }) => join(folder, name)),
     ];
     for (const path of paths) {
-      await rm(path, { force: true }).catch((error: unknown) => {
+      await rm(path, { force: true, recursive: true }).catch((error: unknown) => {
         throw writeFailed(path, error);
       });
     }
