@@ -3,7 +3,7 @@ import { TensorRTError } from '../errors.js';
 import { type LongCallOptions, throttle } from '../progress.js';
 import { Tensor } from '../tensor.js';
 import { readSized } from './image.js';
-import { packImage } from './planar.js';
+import { packImages } from './planar.js';
 import { orderedPrefetch, PrefetchDepth } from './prefetch.js';
 import type { Recipe } from './recipe.js';
 import type { Pixels } from './resample.js';
@@ -70,18 +70,19 @@ interface Group {
 /** Makes the tensor of a group: its size in bytes, and how an image is written into it. */
 interface Layout<T extends 'float32' | 'uint8'> {
   bytesPerValue: number;
-  pack(images: readonly Pixels[], recipe: Recipe, memory: ArrayBufferView<ArrayBuffer>): Tensor<T>;
+  pack(
+    images: readonly Pixels[],
+    recipe: Recipe,
+    memory: ArrayBufferView<ArrayBuffer>,
+  ): Promise<Tensor<T>> | Tensor<T>;
 }
 
 const PLANES: Layout<'float32'> = {
   bytesPerValue: 4,
-  pack(images, recipe, { buffer, byteOffset }) {
+  async pack(images, recipe, { buffer, byteOffset }) {
     const { width, height } = images[0]!;
-    const perImage = 3 * width * height;
-    const data = new Float32Array(buffer, byteOffset, perImage * images.length);
-    images.forEach((image, row) => {
-      packImage(image, recipe, data, row * perImage);
-    });
+    const data = new Float32Array(buffer, byteOffset, 3 * width * height * images.length);
+    await packImages(images, recipe, data);
     return new Tensor('float32', data, [images.length, 3, height, width]);
   },
 };
@@ -117,14 +118,14 @@ class Packer<T extends 'float32' | 'uint8'> {
       });
   }
 
-  pack({ images, sources, indices }: Group): ImageBatch<T> {
+  async pack({ images, sources, indices }: Group): Promise<ImageBatch<T>> {
     const { width, height } = images[0]!;
     const bytes = 3 * width * height * images.length * this.#layout.bytesPerValue;
     const memory = this.#memory(bytes);
     if (memory.byteLength < bytes) {
       throw expected('memory', `at least ${bytes} bytes`, memory.byteLength, 'range');
     }
-    return { tensor: this.#layout.pack(images, this.#recipe, memory), sources, indices };
+    return { tensor: await this.#layout.pack(images, this.#recipe, memory), sources, indices };
   }
 }
 
@@ -202,7 +203,7 @@ async function* generate<T extends 'float32' | 'uint8'>(
   let broken = 0;
   let index = -1;
 
-  const release = (key: string): ImageBatch<T> => {
+  const release = (key: string): Promise<ImageBatch<T>> => {
     const group = groups.get(key)!;
     groups.delete(key);
     for (const image of group.images) waiting -= image.data.length;
@@ -226,19 +227,19 @@ async function* generate<T extends 'float32' | 'uint8'>(
       const { pixels: image, decodedBytes } = result.value;
       ahead.saw(decodedBytes);
       const key = `${image.width}x${image.height}`;
-      if (!groupByShape && groups.size > 0 && !groups.has(key)) yield release(oldest());
+      if (!groupByShape && groups.size > 0 && !groups.has(key)) yield await release(oldest());
       const group = groups.get(key) ?? { images: [], sources: [], indices: [] };
       groups.set(key, group);
       group.images.push(image);
       group.sources.push(source);
       group.indices.push(index);
       waiting += image.data.length;
-      if (group.images.length === batch) yield release(key);
-      else if (waiting > MAX_WAITING_BYTES) yield release(oldest());
+      if (group.images.length === batch) yield await release(key);
+      else if (waiting > MAX_WAITING_BYTES) yield await release(oldest());
     }
     report(index + 1, sources.length, 'images');
   }
-  while (groups.size > 0) yield release(oldest());
+  while (groups.size > 0) yield await release(oldest());
   if (broken > 0 && broken === sources.length) {
     throw new TensorRTError('IMAGES_NOT_FOUND', `None of the ${broken} images can be read`, {
       remedy: 'Check the folder; without --skip-broken the first bad image is named.',

@@ -38,6 +38,10 @@ const FILTERS: Record<Exclude<Kernel, 'nearest'>, Filter> = {
   lanczos: { support: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
 
+/** How many axes are kept: those of one size cost as much as a tenth of the resize. */
+const KEPT_AXES = 32;
+const kept = new Map<string, Coefficients>();
+
 /**
  * Weights for resizing one axis, as Pillow computes them: the filter grows with the scale when the
  * image gets smaller, weights at the border are normalised to 1, then rounded to fixed point.
@@ -45,8 +49,24 @@ const FILTERS: Record<Exclude<Kernel, 'nearest'>, Filter> = {
  * @param input Extent of the image.
  * @param output Extent of the resized image.
  * @param kernel Filter.
+ * @returns Kept for the next image: not to be changed.
  */
 export function axisCoefficients(
+  input: number,
+  output: number,
+  kernel: Exclude<Kernel, 'nearest'>,
+): Coefficients {
+  const key = `${input} ${output} ${kernel}`;
+  const found = kept.get(key);
+  if (found !== undefined) return found;
+  const coefficients = computeCoefficients(input, output, kernel);
+  // The oldest goes: folders hold images of a few sizes, or of sizes that hardly ever come again.
+  if (kept.size === KEPT_AXES) kept.delete(kept.keys().next().value!);
+  kept.set(key, coefficients);
+  return coefficients;
+}
+
+function computeCoefficients(
   input: number,
   output: number,
   kernel: Exclude<Kernel, 'nearest'>,

@@ -67,8 +67,10 @@ export async function readSized(
   signal?.throwIfAborted();
   try {
     const plan = planResize(recipe.resize, decoded.width, decoded.height);
-    const pixels = place(await resizePixels(decoded, plan, recipe.kernel, signal), plan);
-    return { pixels, decodedBytes: decoded.data.length };
+    // Its memory is gone afterwards: nobody else has seen this array.
+    const decodedBytes = decoded.data.length;
+    const resized = await resizePixels(decoded, plan, recipe.kernel, signal, true);
+    return { pixels: place(resized, plan), decodedBytes };
   } catch (error) {
     if (error instanceof TensorRTError) throw imageInvalid(name, error.message, error);
     throw error;

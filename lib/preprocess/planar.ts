@@ -1,4 +1,4 @@
-import { type BaseBinding, baseBinding } from '../runtime/index.js';
+import { type BaseBinding, baseBinding, type PlanarOptions } from '../runtime/index.js';
 import { Tensor } from '../tensor.js';
 import type { Recipe } from './recipe.js';
 import type { Pixels } from './resample.js';
@@ -55,6 +55,20 @@ export function interleavedToPlanar(
 
 let native: BaseBinding | null | undefined;
 
+/** What the native module is told; undefined when it is not there or cannot do it. */
+function nativeOptions(recipe: Normalization): PlanarOptions | undefined {
+  const divisor = integerDivisor(recipe.scale);
+  // Asked once: looking for a module that is not there costs a few file system calls.
+  if (native === undefined) native = baseBinding() ?? null;
+  if (native === null || divisor === undefined) return undefined;
+  return {
+    divisor,
+    bgr: recipe.colorOrder === 'bgr',
+    ...(recipe.mean === null ? {} : { mean: recipe.mean }),
+    ...(recipe.std === null ? {} : { std: recipe.std }),
+  };
+}
+
 /**
  * Writes one image into a batch, in the native module when it is built and the recipe divides (the
  * module does not multiply), else in TypeScript; both give the same bits.
@@ -71,18 +85,35 @@ export function packImage(
   offset: number,
 ): void {
   const pixels = image.width * image.height;
-  const divisor = integerDivisor(recipe.scale);
-  // Asked once: looking for a module that is not there costs a few file system calls.
-  if (native === undefined) native = baseBinding() ?? null;
-  if (native === null || divisor === undefined) {
-    interleavedToPlanar(image.data, target, offset, pixels, recipe);
+  const options = nativeOptions(recipe);
+  if (options === undefined) interleavedToPlanar(image.data, target, offset, pixels, recipe);
+  else native!.interleavedToPlanar(image.data, target, offset, pixels, options);
+}
+
+/** Elements from which packing is worth a turn on another thread. */
+const LARGE = 500_000;
+
+/**
+ * Writes images of one size into a batch, one after the other. Large batches are written on libuv's
+ * pool: 32 images of 288 × 288 would keep the event loop from its work for 2 ms.
+ *
+ * @param images The pixels.
+ * @param recipe Scale, mean, standard deviation and colour order.
+ * @param target Receives three planes of floats an image; exactly as long as they need.
+ */
+export async function packImages(
+  images: readonly Pixels[],
+  recipe: Normalization,
+  target: Float32Array,
+): Promise<void> {
+  const options = nativeOptions(recipe);
+  if (options !== undefined && target.length >= LARGE) {
+    const data = images.map((image) => image.data);
+    await native!.packImages(data, target, options);
     return;
   }
-  native.interleavedToPlanar(image.data, target, offset, pixels, {
-    divisor,
-    bgr: recipe.colorOrder === 'bgr',
-    ...(recipe.mean === null ? {} : { mean: recipe.mean }),
-    ...(recipe.std === null ? {} : { std: recipe.std }),
+  images.forEach((image, row) => {
+    packImage(image, recipe, target, (row * target.length) / images.length);
   });
 }
 

@@ -14,12 +14,14 @@ let native: BaseBinding | null | undefined;
  * @param plan Its new size and the part to keep.
  * @param kernel Filter.
  * @param signal Stops the work in TypeScript; it then rejects with `signal.reason`.
+ * @param consume Whether the memory of `source` may be given back: its array is empty then.
  */
 export async function resizePixels(
   source: Pixels,
   plan: Geometry,
   kernel: Kernel,
   signal?: AbortSignal,
+  consume = false,
 ): Promise<Pixels> {
   const across = plan.width !== source.width;
   const down = plan.height !== source.height;
@@ -34,7 +36,7 @@ export async function resizePixels(
   if (native === null) return resample(source, plan, weights, signal);
   const { left, top, keptWidth, keptHeight } = plan;
   const data = new Uint8Array(keptWidth * keptHeight * 3);
-  const part = { left, top, keptWidth, keptHeight, ...weights };
+  const part = { left, top, keptWidth, keptHeight, ...weights, consume };
   await native.resample(source.data, source.width, source.height, data, part);
   return { data, width: keptWidth, height: keptHeight };
 }

@@ -65,6 +65,8 @@ export interface ResamplePlan {
   across?: ResampleAxis;
   /** Weights of the rows; absent when the height stays. */
   down?: ResampleAxis;
+  /** Whether the memory of the source is given back, so that its array is empty afterwards. */
+  consume?: boolean;
 }
 
 /** base.node: what needs no NVIDIA header. */
@@ -81,6 +83,17 @@ export interface BaseBinding {
     pixels: number,
     options: PlanarOptions,
   ): void;
+  /**
+   * Images of one size, as {@link BaseBinding.interleavedToPlanar} does it, one after the other into
+   * `target`, on libuv's pool. None of the arrays may be changed until the promise settles.
+   *
+   * @throws RangeError when the sizes differ, or `target` has another number of elements.
+   */
+  packImages(
+    images: readonly Uint8Array[],
+    target: Float32Array,
+    options: PlanarOptions,
+  ): Promise<void>;
   /**
    * Resizes interleaved RGB on libuv's pool into `target`, to the bytes that Pillow gives. None of the
    * arrays may be changed until the promise settles.

@@ -86,6 +86,7 @@ export function baseBinding(): BaseBinding | undefined {
   if (native === undefined) return undefined;
   base = {
     interleavedToPlanar: native.interleavedToPlanar,
+    packImages: native.packImages,
     resample: native.resample,
     queryDriver: native.queryDriver,
     libraryVersion: native.libraryVersion,

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "core/clones.h"
+#include "core/resample_kernels.h"
 
 namespace trtn {
 namespace {
-
-constexpr int kPrecisionBits = 22;
-constexpr uint32_t kHalf = 1U << (kPrecisionBits - 1);
-constexpr size_t kChannels = 3;
 
 // Sums are kept unsigned, so that weights of any origin wrap as JavaScript's do and never overflow.
 inline uint8_t Round(uint32_t sum) {
@@ -61,6 +59,15 @@ TRTN_CLONES void RoundRow(const uint32_t* __restrict sums, size_t values,
   for (size_t i = 0; i < values; ++i) target[i] = Round(sums[i]);
 }
 
+void RowDown(const uint8_t* rows, const int32_t* weights, size_t count,
+             std::vector<uint32_t>& sums, uint8_t* target) {
+  std::fill(sums.begin(), sums.end(), kHalf);
+  for (size_t k = 0; k < count; ++k) {
+    AddRow(rows + k * sums.size(), static_cast<uint32_t>(weights[k]), sums.size(), sums.data());
+  }
+  RoundRow(sums.data(), sums.size(), target);
+}
+
 }  // namespace
 
 bool IsValid(const ResamplePlan& plan) {
@@ -78,32 +85,40 @@ void Resample(const ResamplePlan& plan) {
       plan.down.used() ? static_cast<size_t>(plan.down.first[last] + plan.down.size[last])
                        : plan.top + plan.kept_height;
 
+  const bool avx2 = CanUseAvx2(plan);
+  std::optional<AcrossAvx2> across;
+  if (avx2 && plan.across.used()) across.emplace(plan);
+  // The fast way reads up to 16 bytes beyond a row, which must be the next one's.
+  const size_t fast_rows = across && plan.width * kChannels >= 16 ? plan.height - 1 : 0;
+
   // Without a vertical pass the rows are the result.
   std::vector<uint8_t> buffer(plan.down.used() ? (end_row - first_row) * pitch : 0);
   uint8_t* const rows = plan.down.used() ? buffer.data() : plan.target;
   for (size_t y = first_row; y < end_row; ++y) {
     const uint8_t* source = plan.source + y * plan.width * kChannels;
     uint8_t* row = rows + (y - first_row) * pitch;
-    if (plan.across.used()) {
-      RowAcross(source, plan.across, plan.left, plan.kept_width, row);
-    } else {
+    if (!plan.across.used()) {
       std::memcpy(row, source + plan.left * kChannels, pitch);
+    } else if (y < fast_rows) {
+      across->Row(source, row);
+    } else {
+      RowAcross(source, plan.across, plan.left, plan.kept_width, row);
     }
   }
   if (!plan.down.used()) return;
 
-  std::vector<uint32_t> sums(pitch);
+  std::vector<uint32_t> sums(avx2 ? 0 : pitch);
   for (size_t y = 0; y < plan.kept_height; ++y) {
     const size_t output = plan.top + y;
     const auto first = static_cast<size_t>(plan.down.first[output]) - first_row;
-    std::fill(sums.begin(), sums.end(), kHalf);
-    for (int32_t k = 0; k < plan.down.size[output]; ++k) {
-      const auto index = static_cast<size_t>(k);
-      AddRow(rows + (first + index) * pitch,
-             static_cast<uint32_t>(plan.down.weights[output * plan.down.stride + index]), pitch,
-             sums.data());
+    const auto count = static_cast<size_t>(plan.down.size[output]);
+    const int32_t* weights = plan.down.weights + output * plan.down.stride;
+    uint8_t* target = plan.target + y * pitch;
+    if (avx2) {
+      DownAvx2(rows + first * pitch, pitch, weights, count, target);
+    } else {
+      RowDown(rows + first * pitch, weights, count, sums, target);
     }
-    RoundRow(sums.data(), pitch, plan.target + y * pitch);
   }
 }
 

@@ -2,13 +2,12 @@
 
 #include <napi.h>
 
-#include <array>
 #include <string>
 
 #include "core/cuda_driver.h"
 #include "core/error.h"
 #include "core/library_version.h"
-#include "core/pixels.h"
+#include "node/pixels_worker.h"
 #include "node/resample_worker.h"
 
 namespace trtn {
@@ -20,46 +19,6 @@ namespace {
   js.Set("code", Napi::String::New(env, error.code()));
   js.Set("remedy", Napi::String::New(env, error.remedy()));
   throw js;
-}
-
-bool ReadTriple(Napi::Object options, const char* name, std::array<float, 3>& values) {
-  const Napi::Value value = options.Get(name);
-  if (value.IsUndefined()) return false;
-  const Napi::Array array = value.As<Napi::Array>();
-  if (!value.IsArray() || array.Length() != 3) {
-    throw Napi::TypeError::New(options.Env(), std::string("Expected three numbers for ") + name);
-  }
-  for (uint32_t i = 0; i < 3; ++i) values[i] = array.Get(i).ToNumber().FloatValue();
-  return true;
-}
-
-// (source, target, offset, pixels, {divisor, mean, std, bgr}); bounds are checked here, because a
-// wrong one would write outside of the array.
-void Planar(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (info.Length() < 5 || !info[0].IsTypedArray() || !info[1].IsTypedArray() ||
-      info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array ||
-      info[1].As<Napi::TypedArray>().TypedArrayType() != napi_float32_array ||
-      !info[4].IsObject()) {
-    throw Napi::TypeError::New(
-        env, "Expected (Uint8Array, Float32Array, offset, pixels, options) for interleavedToPlanar");
-  }
-  const auto source = info[0].As<Napi::Uint8Array>();
-  auto target = info[1].As<Napi::Float32Array>();
-  const int64_t offset = info[2].ToNumber().Int64Value();
-  const int64_t pixels = info[3].ToNumber().Int64Value();
-  const auto room = static_cast<int64_t>(target.ElementLength());
-  if (offset < 0 || pixels < 0 || offset > room || pixels > (room - offset) / 3 ||
-      pixels > static_cast<int64_t>(source.ElementLength()) / 3) {
-    throw Napi::RangeError::New(env, "Expected offset and pixels within both arrays");
-  }
-  const auto object = info[4].As<Napi::Object>();
-  PixelOptions options;
-  options.divisor = object.Get("divisor").ToNumber().FloatValue();
-  options.has_mean = ReadTriple(object, "mean", options.mean);
-  options.has_std = ReadTriple(object, "std", options.std);
-  options.bgr = object.Get("bgr").ToBoolean();
-  InterleavedToPlanar(source.Data(), target.Data() + offset, static_cast<size_t>(pixels), options);
 }
 
 std::string DriverPath(const Napi::CallbackInfo& info) {
@@ -105,6 +64,7 @@ Napi::Value LibraryVersionOfPath(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("interleavedToPlanar", Napi::Function::New<Planar>(env));
+  exports.Set("packImages", Napi::Function::New<StartPack>(env));
   exports.Set("resample", Napi::Function::New<StartResample>(env));
   exports.Set("queryDriver", Napi::Function::New<Devices>(env));
   exports.Set("libraryVersion", Napi::Function::New<LibraryVersionOfPath>(env));

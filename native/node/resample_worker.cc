@@ -24,11 +24,23 @@ class ResampleWorker final : public Napi::AsyncWorker {
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Execute() override { Resample(plan_); }
-  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+  void OnOK() override {
+    if (!consumed_.IsEmpty()) Free(consumed_.Value());
+    deferred_.Resolve(Env().Undefined());
+  }
   void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+  // Gives the source's memory back when it has been read. The collector, which knows the size of
+  // such memory but not its worth, would run for it alone.
+  void Consume(Napi::ArrayBuffer buffer) { consumed_ = Napi::Persistent(buffer); }
 
  private:
+  static void Free(Napi::ArrayBuffer buffer) {
+    // Not every buffer can be; those that cannot are the collector's.
+    napi_detach_arraybuffer(buffer.Env(), buffer);
+  }
+
   const ResamplePlan plan_;
+  Napi::Reference<Napi::ArrayBuffer> consumed_;
   Napi::ObjectReference kept_;
   Napi::Promise::Deferred deferred_;
 };
@@ -102,6 +114,10 @@ Napi::Value StartResample(const Napi::CallbackInfo& info) {
   auto* worker = new ResampleWorker(env, plan);
   worker->Keep("source", info[0]);
   worker->Keep("target", info[3]);
+  if (object.Get("consume").ToBoolean() &&
+      source.ByteLength() == source.ArrayBuffer().ByteLength()) {
+    worker->Consume(source.ArrayBuffer());
+  }
   // The plan holds the axes' arrays, and a caller may change it.
   for (const char* name : {"across", "down"}) {
     const Napi::Value axis = object.Get(name);
