@@ -114,13 +114,12 @@ export function imagesOf(flags: ImageFlags): ImageSourceOptions {
 }
 
 /** The flags that say how images go through a model: `--batch --skip-broken`. */
-export function batchOptions(command: Command): Command {
+export function batchOptions(
+  command: Command,
+  batch = 'images in one run of the model (default: 1, or what the model fixes)',
+): Command {
   return command
-    .option(
-      '--batch <n>',
-      'images in one run of the model (default: 1, or what the model fixes)',
-      integerValue('--batch', 1),
-    )
+    .option('--batch <n>', batch, integerValue('--batch', 1))
     .option('--skip-broken', 'count and list images that cannot be read, in place of stopping');
 }
 

@@ -8,6 +8,11 @@ export {
 } from './auto-method.js';
 export type { BatchingOptions, BrokenImage } from './batches.js';
 export * from './bench/index.js';
+export {
+  type BuildCalibratedOptions,
+  type BuildCalibratedResult,
+  buildCalibrated,
+} from './build-calibrated.js';
 export { type BuildFileOptions, type BuildFileResult, buildFile } from './build-file.js';
 export {
   type CalibrateFolderOptions,

@@ -11,9 +11,15 @@ import { type BuildFlags, buildFlags, buildOptionsOf } from '../build-flags.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
 import { examples, required } from '../options.js';
+import {
+  type BuildImageFlags,
+  buildFromImages,
+  buildImageFlags,
+  checkImageFlags,
+} from './build-images.js';
 import { modelOf, modelOption, writtenText } from './shared.js';
 
-interface Flags extends BuildFlags {
+interface Flags extends BuildFlags, BuildImageFlags {
   model?: string;
   onnx?: string;
   saveEngine: string;
@@ -47,12 +53,19 @@ function coverageText({ covered, derived, missing, unused }: RangeCoverage): str
 }
 
 async function buildAction(context: Context, flags: Flags, argument?: string): Promise<void> {
-  const { build, files, manifest } = await buildFile(modelOf(argument, flags), {
+  checkImageFlags(flags);
+  const model = modelOf(argument, flags);
+  const { images } = flags;
+  const options = {
     ...context.call,
     ...buildOptionsOf(flags),
     out: flags.saveEngine,
     ...(flags.recipe === undefined ? {} : { recipe: flags.recipe }),
-  });
+  };
+  const { build, files, manifest, json } =
+    images === undefined
+      ? { ...(await buildFile(model, options)), json: {} }
+      : await buildFromImages(context, model, { ...flags, images }, options);
   tell(context, build.warnings);
   const types = Object.entries(countOutputTypes(build.layers));
   context.line(
@@ -68,7 +81,7 @@ async function buildAction(context: Context, flags: Flags, argument?: string): P
   }
   context.line(writtenText(files));
   const { network, ...rest } = build;
-  context.result({ files, manifest, networkLayers: network.layers.length, ...rest });
+  context.result({ files, manifest, networkLayers: network.layers.length, ...rest, ...json });
 }
 
 /** `build MODEL --saveEngine=FILE`. */
@@ -85,7 +98,7 @@ export function buildCommand(io: CliIo): Command {
     .argument('[model]', 'ONNX model, or a folder that holds one')
     .option('--onnx <path>', "the model, by trtexec's name for the flag");
   required(command, '--save-engine <file>', 'path of the engine');
-  buildFlags(command)
+  buildImageFlags(buildFlags(command))
     .option(
       '--recipe <file|name>',
       'recipe of the images, kept beside the engine (default: the one beside the model)',
@@ -95,6 +108,7 @@ export function buildCommand(io: CliIo): Command {
     'build model.int8.onnx --saveEngine=model.engine --computeCapabilities=80,89,120',
     'build --onnx=model.onnx --saveEngine=model.engine --optShapes=input:1x3x224x224',
     'build model.onnx --int8 --fp16 --calibration calibration --saveEngine=model.engine',
+    'build model.onnx --int8 --fp16 --images photos --count 500 --calib=model.cache --saveEngine=model.engine',
     'build model.onnx --saveEngine=model.engine --minShapes=input:1x3x224x224 ' +
       '--optShapes=input:8x3x224x224 --maxShapes=input:32x3x224x224 --memPoolSize=workspace:4096M',
   ]);

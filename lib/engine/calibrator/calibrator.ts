@@ -12,22 +12,12 @@ import type {
   UsableLibrary,
 } from '../../runtime/index.js';
 import { type CallHooks, runNativeCall } from '../native-call.js';
+import { choosesPrecision } from '../precision.js';
+import { unsupported } from '../unsupported.js';
 import { type FoundCache, findCache, writeCache } from './cache.js';
 import type { CheckedCalibrator } from './options.js';
 import { BatchPump } from './pump.js';
 import type { CalibrationReport } from './report.js';
-
-function noCalibrator({ family, version }: UsableLibrary): TensorRTError {
-  return new TensorRTError(
-    'TARGET_UNSUPPORTED',
-    `calibrator is an option of TensorRT 8.6 and 10; ${family} ${version} has no INT8 calibrator`,
-    {
-      remedy:
-        'Write the ranges into the model: `tensorrt-node calibrate`, then `tensorrt-node quantize`, ' +
-        'and build what that gives.',
-    },
-  );
-}
 
 /** TensorRT's calibrator in one build: the cache before and after, and the batches in between. */
 export class BuildCalibrator {
@@ -48,7 +38,7 @@ export class BuildCalibrator {
    * @param options The caller's, checked.
    * @param library The TensorRT that builds.
    * @param modelSha256 SHA-256 of the model.
-   * @throws TensorRTError `TARGET_UNSUPPORTED` when that TensorRT has no calibrator;
+   * @throws TensorRTError `OPTION_UNSUPPORTED` when that TensorRT has no calibrator;
    *   `CALIBRATION_FAILED` without a usable cache and without batches.
    */
   static async create(
@@ -56,8 +46,13 @@ export class BuildCalibrator {
     library: UsableLibrary,
     modelSha256: string,
   ): Promise<BuildCalibrator> {
-    if (library.family !== 'tensorrt8' && library.family !== 'tensorrt10') {
-      throw noCalibrator(library);
+    if (!choosesPrecision(library.family)) {
+      throw unsupported(
+        library,
+        'calibrator',
+        'its engines have the precision of the model',
+        'Write the ranges into the model: `tensorrt-node calibrate`, then `tensorrt-node quantize`.',
+      );
     }
     const found = await findCache(options, library.version, modelSha256);
     if (found.bytes === undefined && options.batches === undefined) {
