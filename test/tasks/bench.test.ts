@@ -113,6 +113,24 @@ describe('bench', () => {
     });
   });
 
+  it('takes the shape of an image of bytes in the order of the model, too', async () => {
+    const model = {
+      inputs: { image: [1, 6, 8, 3] },
+      outputs: { scores: [1, 4] },
+      nodes: [{ op: 'Conv', name: 'conv', inputs: ['image', 'w'], outputs: ['scores'] }],
+      weights: { w: { dims: [4, 3, 1, 1], first: 1 } },
+    };
+    const path = await gpu.plan('bytes', typedModel(model, { image: 2 }));
+    const options = { libraryDir: gpu.fakes.dir, ...QUICK, overhead: false };
+    for (const image of [
+      [1, 3, 6, 8],
+      [1, 6, 8, 3],
+    ]) {
+      const result = await bench(path, { ...options, shapes: { image } });
+      expect(result.engine.shapes).toEqual({ image: [1, 6, 8, 3] });
+    }
+  });
+
   it('profiles layers, and asks for them', async () => {
     const result = await quick({ profile: true, layerInfo: true, overhead: false });
     expect(result.layers!.map(({ name }) => name)).toEqual(['conv', 'fc', 'relu']);

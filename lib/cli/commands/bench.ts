@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { parseShapes } from '../../engine/index.js';
 import { writeFile, writeFiles } from '../../files.js';
 import { benchText, compareText } from '../../report/index.js';
 import {
@@ -13,44 +12,13 @@ import {
   exportedProfile,
   exportedTimes,
 } from '../../tasks/index.js';
-import { type BuildFlags, buildFlags, buildOptionsOf } from '../build-flags.js';
+import { benchOptions, type BenchFlags as Flags, runShapes } from '../bench-options.js';
+import { type BuildFlags, buildOptionsOf } from '../build-flags.js';
 import { action, type Context, jsonText } from '../context.js';
 import type { CliIo } from '../io.js';
-import { examples, imagesOf, type RecipeFlags, recipeOf, recipeOptions } from '../options.js';
+import { examples, imagesOf, recipeOf } from '../options.js';
 import { UsageError } from '../usage.js';
-import { integerValue, listValue, numberValue } from '../values.js';
 import { modelOption, writtenText } from './shared.js';
-
-interface Flags extends BuildFlags, RecipeFlags {
-  model?: string;
-  onnx?: string;
-  loadEngine?: string;
-  shapes?: string;
-  warmUp: number;
-  duration: number;
-  iterations: number;
-  avgRuns: number;
-  percentile?: number[];
-  infStreams?: number;
-  streams?: number;
-  useCudaGraph?: boolean;
-  useSpinWait?: boolean;
-  dataTransfers: boolean;
-  overhead: boolean;
-  separateProfileRun?: boolean;
-  loadInputs?: [string, string][];
-  device: number;
-  exportTimes?: string;
-  exportProfile?: string;
-  exportOutput?: string;
-  exportLayerInfo?: string;
-  exportSummary?: string;
-  compare?: string[];
-  images?: string;
-  files?: string;
-  count?: number;
-  labels?: string;
-}
 
 /** The one thing to run. */
 function subject(flags: Flags, argument: string | undefined): string {
@@ -89,18 +57,15 @@ function exportsOf(flags: Flags, result: BenchResult, summary: object): [string,
 
 /** What both forms of the command take. */
 function optionsOf(context: Context, flags: Flags): BenchOptions {
-  const shapes =
-    flags.shapes === undefined
-      ? undefined
-      : Object.fromEntries(parseShapes('--shapes', flags.shapes));
-  const { family, libraryDir, ...build } = buildOptionsOf(flags);
+  const shapes = runShapes(flags);
+  const { family, libraryDir, ...build } = buildOptionsOf(flags as BuildFlags);
   const infStreams = flags.infStreams ?? flags.streams;
   return {
     ...context.call,
     warmUp: flags.warmUp,
     duration: flags.duration,
     iterations: flags.iterations,
-    deviceId: flags.device,
+    deviceId: flags.device ?? 0,
     useCudaGraph: flags.useCudaGraph === true,
     useSpinWait: flags.useSpinWait === true,
     noDataTransfers: !flags.dataTransfers,
@@ -171,85 +136,6 @@ async function benchAction(context: Context, flags: Flags, argument?: string): P
   context.result({ ...summary, files: files.map(([path]) => path) });
 }
 
-/** `name:file`; the last colon separates, as in shapes. */
-function inputFile(text: string): [string, string] | undefined {
-  const colon = text.lastIndexOf(':');
-  const name = text.slice(0, Math.max(colon, 0)).replace(/^'(.*)'$/, '$1');
-  return name === '' || colon === text.length - 1 ? undefined : [name, text.slice(colon + 1)];
-}
-
-function percentage(text: string): number | undefined {
-  const value = /^\d*\.?\d+$/.test(text) ? Number(text) : Number.NaN;
-  return value > 0 && value <= 100 ? value : undefined;
-}
-
-const atLeastZero = (value: number) => value >= 0;
-
-function measuringOptions(command: Command): Command {
-  return command
-    .option('--shapes <shapes>', 'shapes to run with, and to build for: name:1x3x224x224')
-    .option(
-      '--warm-up <ms>',
-      'milliseconds of runs before those that count',
-      numberValue('--warm-up', 'milliseconds, at least 0', atLeastZero),
-      200,
-    )
-    .option(
-      '--duration <s>',
-      'seconds to measure at least',
-      numberValue('--duration', 'seconds, at least 0', atLeastZero),
-      3,
-    )
-    .option('--iterations <n>', 'runs to measure at least', integerValue('--iterations', 1), 10)
-    .option(
-      '--avg-runs <n>',
-      'runs in each average of the summary',
-      integerValue('--avg-runs', 1),
-      10,
-    )
-    .option(
-      '--percentile <list>',
-      'percentiles to report (default: 90,95,99)',
-      listValue('--percentile', 'numbers over 0 to 100', percentage),
-    )
-    .option('--inf-streams <n>', 'streams at the same time', integerValue('--inf-streams', 1, 64))
-    .option('--streams <n>', 'the same, by its older name', integerValue('--streams', 1, 64))
-    .option('--use-cuda-graph', 'launch CUDA graphs')
-    .option('--use-spin-wait', 'poll in place of sleeping')
-    .option('--no-data-transfers', 'leave inputs and outputs on the GPU')
-    .option('--no-overhead', 'leave out the measurement of session.run')
-    .option('--separate-profile-run', 'measure every layer, in a pass of its own')
-    .option(
-      '--load-inputs <list>',
-      'raw elements of inputs: name:file (default: random)',
-      listValue('--load-inputs', 'a list such as input:input.bin', inputFile),
-    )
-    .option('--device <n>', 'number of the GPU', integerValue('--device', 0, 1023), 0);
-}
-
-function exportOptions(command: Command): Command {
-  return command
-    .option('--export-times <file>', "write every iteration, in trtexec's layout")
-    .option('--export-profile <file>', "write the time of every layer, in trtexec's layout")
-    .option('--export-output <file>', "write the outputs of one run, in trtexec's layout")
-    .option('--export-layer-info <file>', 'write what the engine says of its layers')
-    .option('--export-summary <file>', 'write everything that was measured, as one JSON document');
-}
-
-function compareOptions(command: Command): Command {
-  command
-    .option(
-      '--compare <list>',
-      'build and compare variants: precisions joined by +, such as fp32,fp16,int8,int8+fp16',
-      listValue('--compare', 'variants such as fp16,int8+fp16', (item) => item),
-    )
-    .option('--images <dir>', 'folder of images to compare on')
-    .option('--files <list>', 'file with one path a line, relative to --images')
-    .option('--count <n>', 'number of images to take', integerValue('--count', 1))
-    .option('--labels <file>', 'class names (default: *classes.json beside the model or images)');
-  return recipeOptions(command);
-}
-
 /** `bench MODEL|ENGINE`. */
 export function benchCommand(io: CliIo): Command {
   const command = modelOption(new Command('bench'))
@@ -263,8 +149,7 @@ export function benchCommand(io: CliIo): Command {
     .argument('[model]', 'engine, ONNX model (.onnx), or a folder that holds one')
     .option('--load-engine <file>', "the engine, by trtexec's name for the flag")
     .option('--onnx <path>', "the model, by trtexec's name for the flag");
-  compareOptions(exportOptions(measuringOptions(command)));
-  buildFlags(command).action(action<[string | undefined], Flags>(io, benchAction));
+  benchOptions(command).action(action<[string | undefined], Flags>(io, benchAction));
   return examples(command, [
     'bench model.engine --useCudaGraph',
     'bench --loadEngine=model.engine --infStreams=2 --useCudaGraph --exportTimes=times.json',

@@ -6,6 +6,14 @@ import { TENSOR_ARRAYS, Tensor, type TensorData, type TensorType } from '../../t
 /** Shapes by input. */
 export type BenchShapes = Readonly<Record<string, readonly number[]>>;
 
+/** The shape as the engine takes it: of an image of bytes it may be given in the order of the model. */
+function ordered({ type, shape }: ValueMetadata, dims: readonly number[]): readonly number[] {
+  const pixels = type === 'uint8' && shape.length === 4 && shape[3] === 3;
+  if (!pixels || dims.length !== 4 || dims[3] === 3 || dims[1] !== 3) return dims;
+  const [batch, channels, height, width] = dims as [number, number, number, number];
+  return [batch, height, width, channels];
+}
+
 /**
  * The shape of every input: the one given, the engine's own, or what its first profile is tuned for.
  *
@@ -22,9 +30,11 @@ export function inputShapes(session: InferenceSession, shapes: BenchShapes = {})
     );
   }
   return Object.fromEntries(
-    session.inputs.map(({ name, shape }) => {
+    session.inputs.map((input) => {
+      const { name, shape } = input;
       const own = session.profiles[0]?.[name]?.opt ?? (shape as readonly number[]);
-      return [name, shapes[name] ?? own];
+      const given = shapes[name];
+      return [name, given === undefined ? own : ordered(input, given)];
     }),
   );
 }

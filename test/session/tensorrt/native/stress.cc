@@ -99,6 +99,34 @@ void Caller(trtn::Session& session, Collector& collector, int number, bool dynam
   }
 }
 
+// Loops and profiles beside the callers: one loop ends by itself, one because it is cancelled.
+void Measure(trtn::Session& session, Collector& collector, bool dynamic) {
+  const auto shapes = dynamic ? session.PrepareHere({Shape{2, 3, 4, 4}, Shape{2, 2}})
+                              : session.static_shapes();
+  Tensors tensors[4];
+  uint64_t id = 500000;
+  const auto submit = [&](Work::Kind kind, int64_t iterations, double seconds) {
+    Work work;
+    work.id = ++id;
+    work.kind = kind;
+    work.hold = std::chrono::microseconds(200);
+    work.loop.iterations = iterations;
+    work.loop.seconds = seconds;
+    work.loop.events = true;
+    work.job = JobOf(shapes, tensors[id % 4], 3.0F);
+    session.Submit(std::move(work));
+    return id;
+  };
+  if (!collector.Await(submit(Work::Kind::kLoop, 5, 0))) Fail("a loop failed");
+  CheckOutputs(tensors[id % 4], 3.0F);
+  if (!collector.Await(submit(Work::Kind::kProfile, 3, 0))) Fail("a profile failed");
+  CheckOutputs(tensors[id % 4], 3.0F);
+  if (!collector.Await(submit(Work::Kind::kPing, 1, 0))) Fail("a ping failed");
+  const uint64_t endless = submit(Work::Kind::kLoop, 1, 3600);
+  if (!session.Cancel(endless) && !collector.Await(endless)) Fail("a cancelled loop failed");
+  if (session.LayerInformation().empty()) Fail("layer information");
+}
+
 void Stress(const std::string& library, const std::string& plan, bool dynamic, bool spin) {
   trtn::CallLog log;
   trtn::EngineSource source;
@@ -121,6 +149,7 @@ void Stress(const std::string& library, const std::string& plan, bool dynamic, b
   for (int number = 0; number < 4; ++number) {
     callers.emplace_back([&, number] { Caller(session, collector, number, dynamic); });
   }
+  Measure(session, collector, dynamic);
   for (std::thread& caller : callers) caller.join();
   // Closed with work in the queue, which is dropped.
   std::vector<Tensors> left(20);
