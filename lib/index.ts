@@ -97,6 +97,8 @@ export {
   type ProfileShapes,
   type RunOptions,
   type SessionMemory,
+  type TensorRTProviderOptions,
+  tensorrtProvider,
   type ValueMetadata,
 } from './session/index.js';
 export * from './tasks/index.js';

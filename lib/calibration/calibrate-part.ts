@@ -58,7 +58,7 @@ export async function calibratePart(
  *
  * @throws RangeError for a moving average.
  */
-export function checkPartable({ movingAverage }: CalibrateOptions): void {
+export function checkPartable({ movingAverage }: Pick<CalibrateOptions, 'movingAverage'>): void {
   if (movingAverage === undefined) return;
   const why = 'no value for a shard, because an average depends on the order of all images,';
   throw expected('movingAverage', why, movingAverage, 'range');

@@ -22,6 +22,7 @@ import {
   sampleMeta,
   withoutBroken,
 } from './calibration-input.js';
+import type { CalibrationRunner } from './calibration-runner.js';
 import { openClassifier } from './classifier.js';
 import { HeldBatches } from './held-batches.js';
 import { repeatedFeeds } from './repeated-feeds.js';
@@ -143,8 +144,12 @@ async function scored(
   return results.sort(better);
 }
 
-function eachOptions(options: CalibrateAutoOptions, total: number): CalibrateEachOptions {
-  const { numBins, numQuantizedBins, percentile, threads, provider } = options;
+function eachOptions(
+  options: CalibrateAutoOptions,
+  { provider }: CalibrationRunner,
+  total: number,
+): CalibrateEachOptions {
+  const { numBins, numQuantizedBins, percentile, threads } = options;
   const { signal, onProgress } = options;
   return {
     total,
@@ -187,15 +192,15 @@ export async function calibrateAuto(
   const { signal, out, style } = options;
   checkOptions(options);
   const prepared = await prepareCalibration(model, options);
-  const { path, recipe, file, input, source } = prepared;
+  const { path, recipe, file, source, runner } = prepared;
   const { used, heldBack } = holdBack(source.paths);
   const broken: BrokenImage[] = [];
   let passes = 0;
   const feeds = repeatedFeeds(() =>
-    calibrationFeeds(used, source.root, recipe, input, options, passes++ ? [] : broken),
+    calibrationFeeds(used, prepared, options, passes++ ? [] : broken),
   );
   const start = performance.now();
-  const candidates = await calibrateEach(path, feeds, eachOptions(options, used.length));
+  const candidates = await calibrateEach(path, feeds, eachOptions(options, runner, used.length));
   const ranking = await scored(candidates, heldBack, prepared, options, broken);
   const elapsedMs = performance.now() - start;
   const table = ranking[0]!.table!;
@@ -229,6 +234,7 @@ export async function calibrateAuto(
     table: kept,
     ...{ files, images: calibrated.length, available: source.available, broken, recipe },
     ...(file === undefined ? {} : { recipeFile: file }),
+    provider: runner.name,
     ...{ elapsedMs, scores, heldBack: scoredOn.length },
   };
 }

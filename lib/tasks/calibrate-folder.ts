@@ -4,10 +4,12 @@ import {
   type CalibrationTable,
   calibrate,
   checkMethodOptions,
+  encodeNativeCache,
   type MethodOptions,
   type TableStyle,
   writeTables,
 } from '../calibration/index.js';
+import { writeFiles } from '../files.js';
 import type { Recipe } from '../preprocess/index.js';
 import type { BatchingOptions, BrokenImage } from './batches.js';
 import {
@@ -17,6 +19,7 @@ import {
   sampleMeta,
   withoutBroken,
 } from './calibration-input.js';
+import type { CalibrationProviderOptions } from './calibration-runner.js';
 import type { ImageSourceOptions } from './image-source.js';
 import type { RecipeOptions } from './recipe.js';
 import { repeatedFeeds } from './repeated-feeds.js';
@@ -27,11 +30,14 @@ export interface CalibrateFolderOptions
     RecipeOptions,
     BatchingOptions,
     MethodOptions,
-    Pick<CalibrateOptions, 'threads' | 'provider'> {
+    Pick<CalibrateOptions, 'threads'>,
+    CalibrationProviderOptions {
   /** Folder for the three table files and calibration.meta.json; nothing is written without it. */
   out?: string;
   /** Whose rules the files follow; `exact` by default. */
   style?: TableStyle;
+  /** Path for the same ranges as TensorRT's own calibration cache, which holds ±amax. */
+  nativeCache?: string;
   /** Told once, before the calibration, when there are fewer than 200 images. */
   onWarning?: (warning: string) => void;
 }
@@ -52,6 +58,8 @@ export interface CalibrateFolderResult {
   recipe: Recipe;
   /** The file that the recipe comes from, when it was found and not named. */
   recipeFile?: string;
+  /** What ran the model: `onnxruntime-cpu`, `tensorrt`. */
+  provider: string;
   /** Milliseconds, from the first image to the last. */
   elapsedMs: number;
 }
@@ -71,17 +79,17 @@ export async function calibrateFolder(
   model: string,
   options: CalibrateFolderOptions,
 ): Promise<CalibrateFolderResult> {
-  const { signal, out, style } = options;
+  const { signal, out, style, nativeCache } = options;
   const method = checkMethodOptions(options);
-  const { path, recipe, file, input, source } = await prepareCalibration(model, options);
+  const prepared = await prepareCalibration(model, options);
+  const { path, recipe, file, source, runner } = prepared;
   const broken: BrokenImage[] = [];
   // The histogram methods go through the images twice; those that cannot be read are told once.
   let passes = 0;
-  const once = () =>
-    calibrationFeeds(source.paths, source.root, recipe, input, options, passes++ ? [] : broken);
+  const once = () => calibrationFeeds(source.paths, prepared, options, passes++ ? [] : broken);
   const feeds = method === 'minmax' ? once : repeatedFeeds(once);
   const start = performance.now();
-  const measured = await calibrate(path, feeds, callOptions(options, source.paths.length));
+  const measured = await calibrate(path, feeds, callOptions(options, runner, source.paths.length));
   const elapsedMs = performance.now() - start;
   const used = withoutBroken(source.paths, broken);
   const meta: CalibrationMeta = {
@@ -94,6 +102,12 @@ export async function calibrateFolder(
   signal?.throwIfAborted();
   const files =
     out === undefined ? [] : await writeTables(table, out, style === undefined ? {} : { style });
+  if (nativeCache !== undefined) {
+    const version = meta.versions?.tensorrt;
+    const options = version === undefined ? {} : { trtVersion: version };
+    await writeFiles([[nativeCache, encodeNativeCache(table, options)]]);
+    files.push(nativeCache);
+  }
   return {
     table,
     files,
@@ -102,6 +116,7 @@ export async function calibrateFolder(
     broken,
     recipe,
     ...(file === undefined ? {} : { recipeFile: file }),
+    provider: runner.name,
     elapsedMs,
   };
 }

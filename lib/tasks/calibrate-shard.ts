@@ -69,13 +69,14 @@ export async function calibrateShard(
   checkPartable(options);
   checkShard(shard);
   checkOwnFolder(out, await shardIn(out), shard);
-  const { path, recipe, file, input, source } = await prepareCalibration(model, options);
-  const batch = batchSize([input], options.batch, 1);
+  const prepared = await prepareCalibration(model, options);
+  const { path, recipe, file, input, source, runner } = prepared;
+  const batch = batchSize([input], runner.batch ?? options.batch, 1);
   const paths = shardPaths(source.paths, shard, batch);
   const broken: BrokenImage[] = [];
-  const feeds = calibrationFeeds(paths, source.root, recipe, input, options, broken);
+  const feeds = calibrationFeeds(paths, prepared, options, broken);
   const start = performance.now();
-  const part = await calibratePart(path, feeds, callOptions(options, paths.length));
+  const part = await calibratePart(path, feeds, callOptions(options, runner, paths.length));
   const elapsedMs = performance.now() - start;
   const images = withoutBroken(paths, broken).length;
   const meta: CalibrationMeta = {
@@ -101,6 +102,7 @@ export async function calibrateShard(
     broken,
     recipe,
     ...(file === undefined ? {} : { recipeFile: file }),
+    provider: runner.name,
     elapsedMs,
     meta,
     warnings: 'histograms' in content ? [] : content.warnings,

@@ -6,15 +6,14 @@ import {
   methodOptionsOf,
 } from '../calibration/index.js';
 import { calibrationSizeWarning, DEFAULT_SEED, findModel } from '../dataset/index.js';
-import { describeModel, loadModel } from '../onnx/index.js';
-import type { Recipe } from '../preprocess/index.js';
-import type { ValueMetadata } from '../session/index.js';
-import type { NamedTensors, TensorType } from '../tensor.js';
+import type { NamedTensors } from '../tensor.js';
 import { type BatchingOptions, type BrokenImage, modelBatches } from './batches.js';
 import type { CalibrateFolderOptions } from './calibrate-folder.js';
-import { type ImageInput, imageFeeds, imageInput } from './image-input.js';
+import { type CalibrationRunner, calibrationRunner } from './calibration-runner.js';
+import { type ImageInput, imageFeeds } from './image-input.js';
 import { checkRecipe } from './image-size.js';
 import { calibrationSource, type ImageSource } from './image-source.js';
+import { modelInput } from './open-engine.js';
 import { checkWritable } from './output.js';
 import { type FoundRecipe, taskRecipe } from './recipe.js';
 
@@ -26,19 +25,8 @@ export interface CalibrationInput extends FoundRecipe {
   input: ImageInput;
   /** The sampled images. */
   source: ImageSource;
-}
-
-/** The image input of a model that is not opened: a session would load all of its weights. */
-async function inputOf(model: string): Promise<ImageInput> {
-  const { inputs } = describeModel(await loadModel(model, { externalData: false }));
-  const values = inputs.map(
-    ({ name, type, shape }): ValueMetadata => ({
-      name,
-      type: type as TensorType,
-      shape: shape ?? [],
-    }),
-  );
-  return imageInput(values, model);
+  /** What runs the model, and how images are put to it. */
+  runner: CalibrationRunner;
 }
 
 /**
@@ -58,34 +46,40 @@ export async function prepareCalibration(
   if (out !== undefined) await checkWritable(out);
   const path = await findModel(model);
   const found = await taskRecipe(options, [path]);
-  const input = await inputOf(path);
+  const input = await modelInput(path, path);
   checkRecipe(input, found.recipe);
   const source = await calibrationSource(options, signal === undefined ? {} : { signal });
   const small = calibrationSizeWarning(source.paths.length);
   if (small !== undefined) onWarning?.(small);
-  return { ...found, path, input, source };
+  const runner = await calibrationRunner(options, input, found.recipe, source);
+  return { ...found, path, input, source, runner };
 }
 
 /** The images as batches that the model takes. */
 export async function* calibrationFeeds(
   paths: readonly string[],
-  root: string,
-  recipe: Recipe,
-  input: ImageInput,
+  { source, recipe, input, runner }: CalibrationInput,
   options: BatchingOptions,
   broken: BrokenImage[],
 ): AsyncGenerator<NamedTensors> {
-  for await (const { tensor } of modelBatches(paths, recipe, [input], options, root, broken)) {
-    yield imageFeeds(input, tensor);
-  }
+  const batching = runner.batch === undefined ? options : { ...options, batch: runner.batch };
+  const { root } = source;
+  const memory = runner.memory();
+  const batches = modelBatches(paths, recipe, [input], batching, root, broken, memory);
+  for await (const { tensor } of batches) yield imageFeeds(input, tensor);
 }
 
 /** The options of `calibrate` for a folder of which `total` images are used. */
-export function callOptions(options: CalibrateFolderOptions, total: number): CalibrateOptions {
-  const { threads, provider, signal, onProgress } = options;
+export function callOptions(
+  options: CalibrateFolderOptions,
+  { provider, inFlight }: CalibrationRunner,
+  total: number,
+): CalibrateOptions {
+  const { threads, signal, onProgress } = options;
   return {
     ...methodOptionsOf(options),
     total,
+    inFlight,
     ...(threads === undefined ? {} : { threads }),
     ...(provider === undefined ? {} : { provider }),
     ...(signal === undefined ? {} : { signal }),

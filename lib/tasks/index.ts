@@ -24,6 +24,7 @@ export {
   type CalibrateShardResult,
   calibrateShard,
 } from './calibrate-shard.js';
+export type { CalibrationProviderOptions } from './calibration-runner.js';
 export type { ClassifierOptions, ModelSource } from './classifier.js';
 export {
   type Classification,

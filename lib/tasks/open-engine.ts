@@ -105,7 +105,9 @@ export function openEngine(
  *
  * @param options Which library, which GPU.
  */
-export async function tensorrtProblem(options: EngineOptions = {}): Promise<string | undefined> {
+export async function tensorrtProblem(
+  options: LibraryOptions & Pick<EngineOptions, 'deviceId'> = {},
+): Promise<string | undefined> {
   const { devices, problem } = queryDriver();
   if (devices[options.deviceId ?? 0] === undefined) return problem ?? 'no NVIDIA GPU';
   try {

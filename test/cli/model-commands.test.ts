@@ -68,13 +68,6 @@ describe('calibrate', () => {
     expect(skipped.stderr).toMatch(/warning: 1 image left out:\n {2}.*b\.png/);
   });
 
-  it('does not pretend that it can use the GPU', async () => {
-    const args = ['calibrate', model, '--images', train, '--out', at('gpu')];
-    const { status, stderr } = await cli([...args, '--provider=tensorrt']);
-    expect(status).toBe(1);
-    expect(stderr).toMatch(/^error MODULE_MISSING: .*\nUse --provider onnxruntime/);
-  });
-
   it('names both sizes when the recipe does not fit the model', async () => {
     const args = ['calibrate', model, '--images', train, '--size', '64', '--out', at('size')];
     const { status, document } = await cliJson(args);

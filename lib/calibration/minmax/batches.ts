@@ -11,6 +11,11 @@ export type Batches = AsyncIterable<NamedTensors> | Iterable<NamedTensors>;
 export interface CollectOptions extends LongCallOptions {
   /** How many inputs there are, for progress. */
   total?: number;
+  /**
+   * Batches that stay as they are while later ones are asked for: MinMax keeps so many in work at once,
+   * which pays where a GPU computes. 1 by default: the memory of a batch may be used again for the next.
+   */
+  inFlight?: number;
 }
 
 /** Number of inputs in a batch: the extent of the first dim of its first tensor. */
@@ -68,6 +73,54 @@ export class BatchWalk {
       else await lookAt(feeds);
     }
     await lookAtHeld();
+    signal?.throwIfAborted();
+  }
+
+  /**
+   * Keeps up to `inFlight` batches in work at a time; they end in their order, one after the other. Returns
+   * or throws only when nothing is in work any more.
+   *
+   * @param batches The batches.
+   * @param options How many; abort signal, progress in `images`.
+   * @param phase Name of the phase in progress reports.
+   * @param begin What is done with a batch meanwhile.
+   * @param end What is done with what comes of it.
+   * @throws TypeError when a batch lacks an input or has one that the model does not.
+   */
+  async overlap<R>(
+    batches: Batches,
+    { signal, total, onProgress, inFlight = 1 }: CollectOptions,
+    phase: string,
+    begin: (feeds: NamedTensors) => Promise<R>,
+    end: (feeds: NamedTensors, result: R) => Promise<void>,
+  ): Promise<void> {
+    const report = throttle(onProgress, phase);
+    const working: { feeds: NamedTensors; result: Promise<R> }[] = [];
+    let done = 0;
+    const endFirst = async () => {
+      const { feeds, result } = working[0]!;
+      const value = await result;
+      working.shift();
+      await end(feeds, value);
+      done += inputsIn(feeds);
+      report(done, total, 'images');
+      signal?.throwIfAborted();
+    };
+    report(0, total, 'images');
+    try {
+      for await (const feeds of batches) {
+        signal?.throwIfAborted();
+        this.#checkNames(feeds);
+        const result = begin(feeds);
+        // It is waited for in its turn; until then a failure is nobody's.
+        result.catch(() => {});
+        working.push({ feeds, result });
+        if (working.length >= inFlight) await endFirst();
+      }
+      while (working.length > 0) await endFirst();
+    } finally {
+      await Promise.allSettled(working.map(({ result }) => result));
+    }
     signal?.throwIfAborted();
   }
 

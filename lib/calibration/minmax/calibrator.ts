@@ -1,5 +1,6 @@
 import { TensorRTError } from '../../errors.js';
 import type { OnnxModel } from '../../onnx/index.js';
+import type { NamedTensors } from '../../tensor.js';
 import type { GraphProvider } from '../graph-runner.js';
 import { checkMovingAverage } from '../method-options.js';
 import { symmetricRange, type TensorRange } from '../ranges.js';
@@ -7,7 +8,7 @@ import { AverageState } from './average-state.js';
 import { type Batches, BatchWalk, type CollectOptions, inputsIn } from './batches.js';
 import { BoundsMeasurer } from './measurer.js';
 import { type MinMaxPlan, planMinMax } from './plan.js';
-import { RangeState } from './range-state.js';
+import { type Bounds, RangeState } from './range-state.js';
 
 /** Options of {@link MinMaxCalibrator}. */
 export interface MinMaxOptions {
@@ -108,11 +109,25 @@ export class MinMaxCalibrator {
   async collect(batches: Batches, options: CollectOptions = {}): Promise<void> {
     options.signal?.throwIfAborted();
     await this.#measurer.open();
-    await this.#walk.forEach(batches, options, 'calibrate', async (feeds) => {
-      this.#state.add(await this.#measurer.measure(feeds));
+    const add = async (feeds: NamedTensors, bounds: Promise<Bounds>) => {
+      this.#state.add(await bounds);
       this.#inputs += inputsIn(feeds);
       this.#batches += 1;
-    });
+    };
+    const measurer = this.#measurer;
+    if ((options.inFlight ?? 1) > 1) {
+      await this.#walk.overlap(
+        batches,
+        options,
+        'calibrate',
+        (feeds) => measurer.results(feeds),
+        (feeds, results) => add(feeds, measurer.bounds(feeds, results)),
+      );
+    } else {
+      await this.#walk.forEach(batches, options, 'calibrate', (feeds) =>
+        add(feeds, measurer.measure(feeds)),
+      );
+    }
     this.#state.endCall();
   }
 

@@ -59,11 +59,20 @@ export class BoundsMeasurer {
 
   /** The bounds of one batch; valid until the next call. */
   async measure(feeds: NamedTensors): Promise<Bounds> {
+    return this.bounds(feeds, await this.results(feeds));
+  }
+
+  /** What the graph gives for a batch, for {@link BoundsMeasurer.bounds}; undefined for NaN. */
+  async results(feeds: NamedTensors): Promise<NamedTensors | undefined> {
     this.#measuring ??= await this.#open(false);
     // Reductions mostly pass over NaN, so it is looked for where it usually comes from as well.
-    if (!hasNaN(feeds)) {
-      const { runner, reader } = this.#measuring;
-      const bounds = reader.read(await runner.run(feeds));
+    return hasNaN(feeds) ? undefined : this.#measuring.runner.run(feeds);
+  }
+
+  /** The bounds of one batch from its results; valid until the next call. */
+  async bounds(feeds: NamedTensors, results: NamedTensors | undefined): Promise<Bounds> {
+    if (results !== undefined) {
+      const bounds = this.#measuring!.reader.read(results);
       if (!someNaN(bounds)) return bounds;
     }
     return this.#withNaN(feeds);

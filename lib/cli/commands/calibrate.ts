@@ -1,15 +1,17 @@
 import { Command } from 'commander';
 import { type CalibrationMeta, TABLE_STYLES, type TableStyle } from '../../calibration/index.js';
-import { TensorRTError } from '../../errors.js';
 import { formatCount, formatDuration, methodScoresText } from '../../report/index.js';
+import { FAMILIES, type Family } from '../../runtime/index.js';
 import {
   type CalibrateFolderResult,
   calibrateAuto,
   calibrateFolder,
   calibrateShard,
   DEFAULT_FRACTION,
+  type Provider,
 } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
+import { PROVIDERS } from '../engine-options.js';
 import type { CliIo } from '../io.js';
 import { type MethodFlags, methodOf, methodOptions } from '../method-options.js';
 import {
@@ -28,35 +30,54 @@ import {
 } from '../options.js';
 import { parseShard, shardOption } from '../shard.js';
 import { choiceValue, integerValue } from '../values.js';
-import { modelOf, modelOption, noteBroken, noteFound, writtenText } from './shared.js';
+import {
+  modelOf,
+  modelOption,
+  noteBroken,
+  noteFound,
+  noteProvider,
+  writtenText,
+} from './shared.js';
 
 interface Flags extends ImageFlags, RecipeFlags, BatchFlags, MethodFlags {
   model?: string;
   out: string;
-  provider: 'onnxruntime' | 'tensorrt';
+  provider: Provider;
+  device: number;
+  family?: Family | 'auto';
+  libraryDir?: string;
+  cache: boolean;
+  cacheDir?: string;
+  nativeCache?: string;
   shard?: string;
   style: TableStyle;
   threads?: number;
 }
 
+/** What runs the model. */
+function providerOf({ provider, device, family, libraryDir, cache, cacheDir }: Flags) {
+  return {
+    provider,
+    deviceId: device,
+    ...(family === undefined ? {} : { family }),
+    ...(libraryDir === undefined ? {} : { libraryDir }),
+    ...(cache ? (cacheDir === undefined ? {} : { cache: cacheDir }) : { cache: false }),
+  };
+}
+
 async function calibrateAction(context: Context, flags: Flags, argument?: string): Promise<void> {
   const model = modelOf(argument, flags);
-  if (flags.provider === 'tensorrt') {
-    throw new TensorRTError(
-      'MODULE_MISSING',
-      'Calibrating with TensorRT needs a session on the GPU, which this release does not have',
-      { remedy: 'Use --provider onnxruntime: it gives the same ranges on the CPU.' },
-    );
-  }
   const options = {
     ...imagesOf(flags),
     ...recipeOf(flags),
     ...batchingOf(flags),
     ...methodOf(flags),
     ...context.call,
+    ...providerOf(flags),
     out: flags.out,
     style: flags.style,
     ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+    ...(flags.nativeCache === undefined ? {} : { nativeCache: flags.nativeCache }),
     onWarning: (warning: string) => context.warn(warning),
   };
   if (flags.method === 'entropy' && options.symmetric !== undefined) {
@@ -70,21 +91,22 @@ async function calibrateAction(context: Context, flags: Flags, argument?: string
     const of = `${formatCount(images, 'image')} of ${available}`;
     const said = { tensors: table.size, of, warnings: table.warnings, meta: table.meta };
     context.line(`${methodScoresText(scores, heldBack)}\n`);
-    say(context, result, { ...said, more: { heldBack, scores } });
+    say(context, result, { ...said, more: { heldBack, scores } }, flags);
     return;
   }
   if (flags.shard === undefined) {
     const result = await calibrateFolder(model, options);
     const { table, images, available } = result;
     const of = `${formatCount(images, 'image')} of ${available}`;
-    say(context, result, { tensors: table.size, of, warnings: table.warnings, meta: table.meta });
+    const { warnings, meta } = table;
+    say(context, result, { tensors: table.size, of, warnings, meta }, flags);
     return;
   }
   const shard = parseShard(flags.shard, context.env);
   const result = await calibrateShard(model, { ...options, shard });
   const { images, total, tensors, warnings, meta } = result;
   const of = `${images} of ${formatCount(total, 'image')}, shard ${shard.index}/${shard.count},`;
-  say(context, result, { tensors, of, warnings, meta, more: { shard, total } });
+  say(context, result, { tensors, of, warnings, meta, more: { shard, total } }, flags);
 }
 
 /** What is said of a table or of a part of one. */
@@ -100,8 +122,10 @@ function say(
   context: Context,
   result: Omit<CalibrateFolderResult, 'table'>,
   { tensors, of, warnings, meta, more }: Said,
+  flags: Flags,
 ): void {
   noteFound(context, result);
+  noteProvider(context, result.provider, flags);
   noteBroken(context, result.broken);
   for (const warning of warnings) context.warn(warning);
   const { images, available, elapsedMs, files, broken } = result;
@@ -112,7 +136,9 @@ function say(
   );
   context.line(writtenText(files));
   const method = meta?.method?.name;
-  context.result({ files, tensors, method, ...more, images, available, broken, elapsedMs, meta });
+  const { provider } = result;
+  const counts = { images, available, broken, elapsedMs };
+  context.result({ files, tensors, method, provider, ...more, ...counts, meta });
 }
 
 /** `calibrate MODEL --images DIR --out DIR`. */
@@ -133,9 +159,22 @@ export function calibrateCommand(io: CliIo): Command {
   batchOptions(command)
     .option(
       '--provider <name>',
-      'what computes: onnxruntime (CPU) or tensorrt (GPU)',
-      choiceValue('--provider', ['onnxruntime', 'tensorrt']),
+      'what computes: onnxruntime (CPU), tensorrt (GPU, any version) or auto',
+      choiceValue('--provider', PROVIDERS),
       'onnxruntime',
+    )
+    .option('--device <n>', 'number of the GPU', integerValue('--device', 0, 1023), 0)
+    .option(
+      '--family <name>',
+      'which TensorRT (default: the newest that works here)',
+      choiceValue('--family', ['auto', ...FAMILIES]),
+    )
+    .option('--library-dir <dir>', 'folder of the TensorRT libraries')
+    .option('--cache-dir <dir>', 'folder of the engine cache, for --provider tensorrt')
+    .option('--no-cache', 'build the engine of --provider tensorrt anew, and keep no copy')
+    .option(
+      '--native-cache <file>',
+      "also write the ranges as TensorRT's own calibration cache (amax only)",
     )
     .option(
       '--style <style>',
@@ -156,5 +195,6 @@ export function calibrateCommand(io: CliIo): Command {
     'calibrate model.onnx --images photos --method percentile --percentile 99.99 --out calibration',
     'calibrate model.onnx --images photos --count 500 --method auto --out calibration',
     'calibrate model.onnx --images photos --shard 3/16 --out parts/3',
+    'calibrate model.onnx --images photos --provider tensorrt --batch 64 --out calibration',
   ]);
 }

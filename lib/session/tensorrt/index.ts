@@ -1,4 +1,5 @@
 export type { ProfileShapes, SessionMemory } from './description.js';
+export { type TensorRTProviderOptions, tensorrtProvider } from './graph-provider.js';
 export { InferenceSession } from './inference-session.js';
 export type { LayerTimes, LoopOptions, LoopTimes } from './loop.js';
 export { DeviceTensor, PinnedTensor } from './memory.js';
