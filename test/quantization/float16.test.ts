@@ -346,6 +346,24 @@ describe('operators with types of their own', () => {
   });
 });
 
+describe('a quantized model', () => {
+  it('gets float16 scales, and keeps its int32 biases in float32', async () => {
+    const model = await loadModel('test/fixtures/ort-calibration/qdq_s8s8_sym_minmax.onnx');
+    const { model: half, report } = convertToFloat16(model);
+    expect(half.proto.opsetImport[0]!.version).toBe(19n);
+    const biases = report.kept.filter(({ opType }) => opType === 'DequantizeLinear');
+    expect(new Set(report.kept.map(({ reason }) => reason))).toEqual(new Set(['RANGE']));
+    expect(biases.length).toBe(8);
+    const types = elementTypes(graphOf(half));
+    for (const { opType, input } of graphOf(half).node) {
+      if (opType === 'Conv') expect(input.map((name) => types.get(name))).toEqual([10, 10, 10]);
+    }
+    const images = [1, 2].map((seed) => randomInput(seed, [1, 3, 32, 32]));
+    const exact = await outputs(model, images, { graphOptimizationLevel: 'disabled' });
+    expect(meanCosine(exact, await outputs(half, images))).toBeGreaterThan(0.999);
+  });
+});
+
 describe('outputs', () => {
   it('that other nodes read, or that are inputs, keep their names and types', async () => {
     const b = new GraphBuilder();

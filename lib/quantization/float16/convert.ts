@@ -102,8 +102,9 @@ export function halve(
     half: named.filter(([node]) => half(node)).length,
     kept: named.flatMap(([node, name]) => {
       const reason = kept.get(node);
-      // A scale follows what it scales, and int8 is neither.
-      if (reason === undefined || SCALED.has(node.opType)) return [];
+      // Q/DQ that just go with what they scale are no news.
+      const follows = reason === 'NEIGHBOUR' && SCALED.has(node.opType);
+      if (reason === undefined || follows) return [];
       return [{ name, opType: node.opType, reason, explanation: FLOAT16_REASONS[reason] }];
     }),
     weights: rewriter.weights,
