@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat, utimes } from 'node:fs/promises';
+import { open, readdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf, systemCode, TensorRTError } from '../../errors.js';
 import { type EngineManifest, manifestPath, readManifest } from '../manifest.js';
 
@@ -26,22 +25,35 @@ export function entryPath(folder: string, key: string): string {
   return join(folder, `${key}.engine`);
 }
 
-const HASHED_AT_ONCE = 2 ** 22;
+const READ_AT_ONCE = 2 ** 22;
 
-/** SHA-256 of a plan, which may have gigabytes, without holding the event loop for all of it. */
-async function digestOf(plan: Uint8Array): Promise<string> {
-  const hash = createHash('sha256');
-  for (let done = 0; done < plan.byteLength; done += HASHED_AT_ONCE) {
-    if (done > 0) await nextTurn();
-    hash.update(plan.subarray(done, done + HASHED_AT_ONCE));
-  }
-  return hash.digest('hex');
+/** A plan as it lies on the disk. */
+interface StoredPlan {
+  plan: Uint8Array<ArrayBuffer>;
+  sha256: string;
 }
 
-/** A file's bytes as an array that owns its memory; small files come out of a pool. */
-function ownBytes(file: Buffer<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const { buffer, byteLength } = file;
-  return buffer.byteLength === byteLength ? new Uint8Array(buffer) : new Uint8Array(file);
+/**
+ * Reads a plan, which may have gigabytes, and hashes each part while it is still in the processor's
+ * caches, so that the event loop is never held for long.
+ */
+async function readPlan(path: string): Promise<StoredPlan> {
+  const handle = await open(path, 'r');
+  try {
+    const plan = new Uint8Array((await handle.stat()).size);
+    const hash = createHash('sha256');
+    for (let done = 0; done < plan.byteLength; ) {
+      const length = Math.min(READ_AT_ONCE, plan.byteLength - done);
+      const { bytesRead } = await handle.read(plan, done, length, done);
+      // Cut short meanwhile: the digest is another one then.
+      if (bytesRead === 0) break;
+      hash.update(plan.subarray(done, done + bytesRead));
+      done += bytesRead;
+    }
+    return { plan, sha256: hash.digest('hex') };
+  } finally {
+    await handle.close();
+  }
 }
 
 /** What the cache has for a key: a plan that may be used, or why there is none. */
@@ -61,12 +73,12 @@ export const NO_ENTRY = 'the cache has no engine with this key';
  */
 export async function findEntry(folder: string, key: string): Promise<Found> {
   const path = entryPath(folder, key);
-  const [manifest, plan] = await Promise.all([
+  const [manifest, stored] = await Promise.all([
     readManifest(path).catch((error: unknown) => error as Error),
-    readFile(path).catch((error: unknown) => error as Error),
+    readPlan(path).catch((error: unknown) => error as Error),
   ]);
   const gone = (value: unknown) => value instanceof Error && systemCode(value) === 'ENOENT';
-  if (gone(plan)) {
+  if (gone(stored)) {
     return { reason: manifest === undefined ? NO_ENTRY : 'the cached engine lost its plan' };
   }
   if (manifest === undefined) return { reason: 'the cached engine has no manifest' };
@@ -74,19 +86,22 @@ export async function findEntry(folder: string, key: string): Promise<Found> {
     const why = manifest instanceof TensorRTError ? 'its manifest is malformed' : manifest.message;
     return { reason: `the cached engine cannot be used: ${why}` };
   }
-  if (plan instanceof Error)
-    return { reason: `the cached plan cannot be read: ${messageOf(plan)}` };
-  const { sha256, bytes } = manifest.plan;
-  if (plan.byteLength !== bytes) {
-    return { reason: `the cached plan has ${plan.byteLength} bytes and not ${bytes}` };
+  if (stored instanceof Error) {
+    return { reason: `the cached plan cannot be read: ${messageOf(stored)}` };
   }
-  if ((await digestOf(plan)) !== sha256) {
+  const { plan, sha256 } = stored;
+  if (plan.byteLength !== manifest.plan.bytes) {
+    return {
+      reason: `the cached plan has ${plan.byteLength} bytes and not ${manifest.plan.bytes}`,
+    };
+  }
+  if (sha256 !== manifest.plan.sha256) {
     return { reason: 'the cached plan does not have the SHA-256 in its manifest' };
   }
   if (manifest.key !== key || manifest.result === undefined) {
     return { reason: 'the manifest of the cached plan is not one of this cache' };
   }
-  return { plan: ownBytes(plan), manifest };
+  return { plan, manifest };
 }
 
 /** Notes that an entry was used, for `prune`; a folder that cannot be written to keeps no such notes. */
