@@ -22,6 +22,9 @@ import { biasFloor, pairMagnitudes, quantizeWeights } from './weights.js';
 /** Smallest positive normal float16: a smaller scale would lose its digits. */
 const MIN_HALF = 2 ** -14;
 
+/** Largest finite float16. */
+const MAX_HALF = 65504;
+
 interface Context {
   graph: GraphProto;
   index: GraphIndex;
@@ -65,7 +68,7 @@ class Inserter {
     const amax = ranges.get(tensor)!;
     let scale = Math.fround(amax / 127);
     if (type === DataType.FLOAT16 || this.#context.half) {
-      scale = Math.max(MIN_HALF, halfToFloat(floatToHalf(scale)));
+      scale = Math.max(MIN_HALF, halfToFloat(floatToHalf(Math.min(scale, MAX_HALF))));
     }
     const scaleName = this.#initializer(`${tensor}_scale`, type, [], [scale]);
     const zeroName = this.#initializer(`${tensor}_zero_point`, DataType.INT8, [], [0]);

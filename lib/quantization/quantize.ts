@@ -108,7 +108,7 @@ export function quantizeModel(
   const tensors = insertQuantization(list, context, fp16 !== undefined);
   let float16: Float16Report | undefined;
   if (fp16 !== undefined) {
-    float16 = isHalfModel(graphOf(model)) ? alreadyHalf() : halve(copy, floats!, fp16);
+    float16 = isHalfModel(graphOf(model)) ? alreadyHalf() : halve(copy, floats!, fp16, amax);
   }
   const to = opsetVersion(copy.proto);
   return {

@@ -20,6 +20,7 @@ import {
   convertToFloat16,
   type Float16Options,
   type Float16Report,
+  quantizeModel,
 } from '../../lib/quantization/index.js';
 import { GraphBuilder } from '../support/graph-builder.js';
 import { meanCosine, outputs, randomInput } from '../support/onnxruntime.js';
@@ -224,6 +225,22 @@ describe('numbers that float16 cannot hold', () => {
     expect(ops(half)).toEqual([
       ...['Cast', 'Conv', 'Relu', 'Cast', 'Mul', 'Mul', 'Cast', 'Conv', 'Cast'],
     ]);
+  });
+});
+
+describe('values that a calibration saw', () => {
+  it('stay float32 where float16 cannot hold them', () => {
+    const model = around((b, x) => b.op('Sigmoid', [b.relu(x, 'act')], 'gate'));
+    const names = graphOf(model).node.flatMap(({ output }) => output);
+    const amax = new Map(['input', ...names].map((name) => [name, 1]));
+    amax.set('/act/Relu_output_0', 1e7);
+    const { report } = quantizeModel(model, amax, { fp16: true });
+    expect(reasons(report.float16!)).toEqual({ '/act/Relu': 'RANGE', '/gate/Sigmoid': 'RANGE' });
+    expect(
+      reasons(
+        quantizeModel(model, amax.set('/act/Relu_output_0', 6e4), { fp16: true }).report.float16!,
+      ),
+    ).toEqual({});
   });
 });
 

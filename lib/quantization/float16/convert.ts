@@ -66,12 +66,15 @@ function liftConstants(graph: GraphProto): void {
 /**
  * Makes an editable, folded, sorted model half precision in place. The operator set must allow it.
  *
+ * @param amax Largest absolute value of tensors, as far as it is known: what is beyond float16 stays
+ *   float32.
  * @returns The report.
  */
 export function halve(
   model: OnnxModel,
   exclusions: Exclusions,
   { keepIo }: Pick<ResolvedFloat16, 'keepIo'>,
+  amax?: ReadonlyMap<string, number>,
 ): Float16Report {
   const graph = graphOf(model);
   liftConstants(graph);
@@ -79,7 +82,7 @@ export function halve(
   const types = elementTypes(graph);
   const context = { graph, index, types, folder: model.folder };
   const opset = opsetVersion(model.proto);
-  const kept = keptNodes({ ...context, opset, exclusions }, keepIo);
+  const kept = keptNodes({ ...context, opset, exclusions, amax }, keepIo);
   const named = graph.node.map((node) => [node, node.name || node.output[0]!] as const);
   const before = graph.node.length;
   const rewriter = new Rewriter({ ...context, keepIo, isKept: (node) => kept.has(node) });

@@ -30,6 +30,8 @@ export interface KeptContext {
   opset: number;
   exclusions: Exclusions;
   folder: string | undefined;
+  /** Largest absolute value of tensors, where a calibration has measured them. */
+  amax?: ReadonlyMap<string, number> | undefined;
 }
 
 /** Pointwise operators for which a constant beyond float16 means "as large as can be". */
@@ -77,6 +79,8 @@ function reasonOf(node: NodeProto, context: KeptContext): Float16Reason | undefi
   if (!allowed) return 'OPERATOR';
   const known = (name: string) => name === '' || types.has(name);
   if (!node.input.every(known) || !node.output.every(known)) return 'UNKNOWN';
+  const overflows = (name: string) => (context.amax?.get(name) ?? 0) > MAX_HALF;
+  if ([...node.input, ...node.output].some(overflows)) return 'RANGE';
   // Int32 behind a DequantizeLinear is a bias, whose scale is too small for float16.
   const source = types.get(node.input[0] ?? '');
   if (node.opType === 'DequantizeLinear' && source === DataType.INT32) return 'RANGE';

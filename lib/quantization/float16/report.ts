@@ -3,7 +3,8 @@ export const FLOAT16_REASONS = {
   EXCLUDED: 'Left out by an option.',
   OPERATOR: 'ONNX has no float16 form of this operator in this operator set.',
   PRECISION: 'It sums, squares or exponentiates, which loses too much in float16.',
-  RANGE: 'A constant that it multiplies or divides by, or adds, is outside of what float16 holds.',
+  RANGE:
+    'A constant operand, or a value that the calibration saw, is outside of what float16 holds.',
   INTEGER: 'It makes floats of integers (positions, shapes), which float16 counts to 2,048 only.',
   SUBGRAPH: 'Its body (If, Loop, Scan) is left as it is.',
   UNKNOWN: 'The operator, or the type of what it reads, is not known.',
