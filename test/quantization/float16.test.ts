@@ -7,56 +7,15 @@ import {
   createTensor,
   TensorProto_DataType as DataType,
   elementTypes,
-  encodeModel,
   GraphProtoSchema,
   graphOf,
-  halfToFloat,
   loadModel,
-  type OnnxModel,
-  readTensor,
   ValueInfoProtoSchema,
 } from '../../lib/onnx/index.js';
-import {
-  convertToFloat16,
-  type Float16Options,
-  type Float16Report,
-  quantizeModel,
-} from '../../lib/quantization/index.js';
+import { convertToFloat16 } from '../../lib/quantization/index.js';
 import { GraphBuilder } from '../support/graph-builder.js';
 import { meanCosine, outputs, randomInput } from '../support/onnxruntime.js';
-
-const DIMS = ['n', 3, 8, 8] as const;
-
-/** Conv, whatever `build` puts behind it, Conv. */
-function around(
-  build: (b: GraphBuilder, x: string) => string,
-  options: { opset?: number; half?: boolean } = {},
-): OnnxModel {
-  const b = new GraphBuilder(options);
-  const x = build(b, b.conv('input', 'first', 3, 8, 3));
-  b.conv(x, 'last', 8, 4, 3);
-  return b.finish(DIMS, ['n', 4, 8, 8]);
-}
-
-const reasons = (report: Float16Report) =>
-  Object.fromEntries(report.kept.map(({ name, reason }) => [name, reason]));
-const ops = (model: OnnxModel) => graphOf(model).node.map(({ opType }) => opType);
-const inputs = [1, 2].map((seed) => randomInput(seed, [1, 3, 8, 8]));
-
-/** Converts, and checks that ONNX Runtime takes the result and agrees. */
-async function convert(model: OnnxModel, options: Float16Options = {}, least = 0.9999) {
-  const before = encodeModel(model);
-  const { model: half, report } = convertToFloat16(model, options);
-  expect(Buffer.compare(encodeModel(model), before)).toBe(0);
-  const bytes = encodeModel(half);
-  const again = await loadModel(bytes);
-  expect(Buffer.compare(encodeModel(again), bytes)).toBe(0);
-  if (options.keepIo !== false) {
-    const cosine = meanCosine(await outputs(model, inputs), await outputs(half, inputs));
-    expect(cosine).toBeGreaterThan(least);
-  }
-  return { half, report };
-}
+import { around, convert, DIMS, inputs, ops, reasons } from './float16-helpers.js';
 
 describe('convertToFloat16', () => {
   it('makes weights and activations half, behind one Cast at the input and one at the output', async () => {
@@ -180,67 +139,6 @@ describe('convertToFloat16', () => {
       '/variance/ReduceMean': 'PRECISION',
       '/root/Sqrt': 'NEIGHBOUR',
     });
-  });
-});
-
-describe('numbers that float16 cannot hold', () => {
-  it('are cut to its limits, and reported', async () => {
-    const model = around((b, x) => {
-      const mask = b.weight('mask', [8, 1, 1], [0, -1e9, 1e5, -65504, 1e-8, 1e-6, 65519, -7e4]);
-      return b.op('Min', [x, mask], 'limit');
-    });
-    const { model: half, report } = convertToFloat16(model);
-    expect(report.inexact.find(({ name }) => name === 'mask')).toEqual({
-      name: 'mask',
-      clamped: 4,
-      zeroed: 1,
-      subnormal: 1,
-    });
-    const tensor = graphOf(half).initializer.find(({ name }) => name === 'mask')!;
-    expect(Array.from(readTensor(tensor) as Uint16Array, halfToFloat)).toEqual([
-      ...[0, -65504, 65504, -65504, 0, 17 * 2 ** -24, 65504, -65504],
-    ]);
-  });
-
-  it('keep infinity and NaN', () => {
-    const model = around((b, x) => {
-      const values = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN];
-      return b.op('Max', [x, b.weight('odd', [8, 1, 1], [...values, 0, 0, 0, 0, 0])], 'limit');
-    });
-    const { model: half, report } = convertToFloat16(model);
-    const tensor = graphOf(half).initializer.find(({ name }) => name === 'odd')!;
-    expect(Array.from(readTensor(tensor) as Uint16Array).slice(0, 3)).toEqual([
-      0x7c00, 0xfc00, 0x7e00,
-    ]);
-    expect(report.inexact.filter(({ name }) => name === 'odd')).toEqual([]);
-  });
-
-  it('keep the operator that multiplies by them in float32', async () => {
-    const model = around((b, x) => {
-      const up = b.op('Mul', [b.relu(x, 'act'), b.weight('large', [], [1e5])], 'up');
-      return b.op('Mul', [up, b.weight('small', [], [1e-5])], 'down');
-    });
-    const { half, report } = await convert(model);
-    expect(reasons(report)).toEqual({ '/up/Mul': 'RANGE', '/down/Mul': 'RANGE' });
-    expect(ops(half)).toEqual([
-      ...['Cast', 'Conv', 'Relu', 'Cast', 'Mul', 'Mul', 'Cast', 'Conv', 'Cast'],
-    ]);
-  });
-});
-
-describe('values that a calibration saw', () => {
-  it('stay float32 where float16 cannot hold them', () => {
-    const model = around((b, x) => b.op('Sigmoid', [b.relu(x, 'act')], 'gate'));
-    const names = graphOf(model).node.flatMap(({ output }) => output);
-    const amax = new Map(['input', ...names].map((name) => [name, 1]));
-    amax.set('/act/Relu_output_0', 1e7);
-    const { report } = quantizeModel(model, amax, { fp16: true });
-    expect(reasons(report.float16!)).toEqual({ '/act/Relu': 'RANGE', '/gate/Sigmoid': 'RANGE' });
-    expect(
-      reasons(
-        quantizeModel(model, amax.set('/act/Relu_output_0', 6e4), { fp16: true }).report.float16!,
-      ),
-    ).toEqual({});
   });
 });
 
