@@ -137,7 +137,9 @@ void SessionObject::Ping(const Napi::CallbackInfo& info) {
 }
 
 void SessionObject::Poll(const Napi::CallbackInfo& info) {
-  if (session_ != nullptr && session_->HasCompleted()) Drain(info.Env());
+  if (session_ == nullptr) return;
+  session_->SetPolling(info[0].As<Napi::Boolean>().Value());
+  if (session_->HasCompleted()) Drain(info.Env());
 }
 
 void SessionObject::Prepare(const Napi::CallbackInfo& info) {

@@ -127,8 +127,8 @@ export interface NativeSession {
   ): void;
   /** The worker keeps it for so long, busy. */
   ping(id: number, holdMicroseconds: number): void;
-  /** Calls back at once for what is done. */
-  poll(): void;
+  /** Calls back at once for what is done; with `more`, nothing else does until the next poll without. */
+  poll(more: boolean): void;
   prepare(id: number, shapes: readonly (readonly number[])[]): void;
   prepareSync(shapes: readonly (readonly number[])[]): NativeShapes;
   loop(

@@ -27,7 +27,7 @@ export class ResultPolling {
     this.#milliseconds = (aheadMicroseconds * PATIENCE) / 1000;
   }
 
-  /** Polls until nothing is pending or it has taken too long; the usual wake-up comes in any case. */
+  /** Polls until nothing is pending or it has taken too long; then the native side wakes the loop again. */
   begin(): void {
     this.#until = performance.now() + this.#milliseconds;
     if (this.#active) return;
@@ -36,8 +36,15 @@ export class ResultPolling {
   }
 
   #look(): void {
-    this.#native.poll();
-    if (this.#pending() && performance.now() < this.#until) setImmediate(this.#turn);
-    else this.#active = false;
+    let more = false;
+    try {
+      this.#native.poll(true);
+      more = this.#pending() && performance.now() < this.#until;
+    } finally {
+      this.#active = more;
+      if (more) setImmediate(this.#turn);
+      // Looks once more: what was done since the last look woke nobody.
+      else this.#native.poll(false);
+    }
   }
 }

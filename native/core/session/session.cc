@@ -132,7 +132,7 @@ bool Session::Cancel(uint64_t id) {
 
 std::vector<Completion> Session::TakeCompleted() {
   const std::lock_guard<std::mutex> lock(completed_mutex_);
-  has_completed_.store(false, std::memory_order_release);
+  has_completed_.store(false);
   return std::exchange(completed_, {});
 }
 
@@ -142,10 +142,10 @@ void Session::Finish(Completion completion) {
     const std::lock_guard<std::mutex> lock(completed_mutex_);
     first = completed_.empty();
     completed_.push_back(std::move(completion));
-    has_completed_.store(true, std::memory_order_release);
+    has_completed_.store(true);
   }
   // One wake-up settles all that finish before the JavaScript thread comes to it.
-  if (first) wake_(Wake::kDone);
+  if (first && !polling_.load()) wake_(Wake::kDone);
 }
 
 std::optional<Work> Session::PopLocked() {

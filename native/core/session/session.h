@@ -91,7 +91,10 @@ class Session {
   // Done since the last call, in the order in which they finished.
   std::vector<Completion> TakeCompleted();
   // Whether TakeCompleted has something; for polling.
-  bool HasCompleted() const { return has_completed_.load(std::memory_order_acquire); }
+  bool HasCompleted() const { return has_completed_.load(); }
+  // While whoever takes results polls for them, nobody is woken: that takes the worker longer than the
+  // one who polls needs to bring the next run. Look once more after the end of polling.
+  void SetPolling(bool polling) { polling_.store(polling); }
 
   // On the calling thread, with a slot of its own for as long as it takes. Throws Error.
   void RunHere(const Job& job);
@@ -142,7 +145,9 @@ class Session {
 
   std::mutex completed_mutex_;
   std::vector<Completion> completed_;
+  // Both in sequential order: a worker that sees polling has its result seen by the last look.
   std::atomic<bool> has_completed_{false};
+  std::atomic<bool> polling_{false};
 };
 
 }  // namespace trtn

@@ -127,6 +127,19 @@ void Measure(trtn::Session& session, Collector& collector, bool dynamic) {
   if (session.LayerInformation().empty()) Fail("layer information");
 }
 
+// Polls by turns, as the event loop does: results may be lost neither while it polls nor after.
+void Poll(trtn::Session& session, Collector& collector, const std::atomic<bool>& stop) {
+  const auto look = [&](bool more) {
+    session.SetPolling(more);
+    if (session.HasCompleted()) collector.Wake();
+  };
+  while (!stop) {
+    for (int turn = 0; turn < 50 && !stop; ++turn) look(true);
+    look(false);
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+}
+
 void Stress(const std::string& library, const std::string& plan, bool dynamic, bool spin) {
   trtn::CallLog log;
   trtn::EngineSource source;
@@ -149,8 +162,12 @@ void Stress(const std::string& library, const std::string& plan, bool dynamic, b
   for (int number = 0; number < 4; ++number) {
     callers.emplace_back([&, number] { Caller(session, collector, number, dynamic); });
   }
+  std::atomic<bool> stop{false};
+  std::thread poller([&] { Poll(session, collector, stop); });
   Measure(session, collector, dynamic);
   for (std::thread& caller : callers) caller.join();
+  stop = true;
+  poller.join();
   // Closed with work in the queue, which is dropped.
   std::vector<Tensors> left(20);
   const auto shapes = dynamic ? session.PrepareHere({Shape{2, 3, 4, 4}, Shape{2, 2}})
