@@ -107,6 +107,20 @@ export interface BaseBinding {
     target: Uint8Array,
     plan: ResamplePlan,
   ): Promise<void>;
+  /**
+   * Adds values to the counts of nearly equal bins, on several threads when they are many. NaN and values
+   * outside of the edges are left out.
+   *
+   * @throws RangeError unless there is one more edge than counts.
+   */
+  countBins(
+    values: Float32Array,
+    edges: Float32Array,
+    counts: Float64Array,
+    absolute: boolean,
+    lower: number,
+    upper: number,
+  ): void;
   /** GPUs; empty without a driver. */
   devices(): DeviceInfo[];
   /** The CUDA version of the driver, `12040` for 12.4; undefined without a driver. */

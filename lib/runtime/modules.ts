@@ -88,6 +88,7 @@ export function baseBinding(): BaseBinding | undefined {
     interleavedToPlanar: native.interleavedToPlanar,
     packImages: native.packImages,
     resample: native.resample,
+    countBins: native.countBins,
     queryDriver: native.queryDriver,
     libraryVersion: native.libraryVersion,
     devices: () => native.queryDriver().devices,

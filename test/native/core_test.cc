@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "core/cuda_driver.h"
+#include "core/histogram.h"
 #include "core/library_version.h"
 #include "core/logger.h"
 #include "core/pixels.h"
@@ -41,6 +42,36 @@ TEST(ValidUtf8ReplacesEachByteThatIsNot) {
 TEST(TrimTakesEndsOnly) {
   CHECK_EQ(Trim(" \n a b\t"), "a b");
   CHECK_EQ(Trim(" \n"), "");
+}
+
+TEST(BinsAreCountedAlikeOnOneThreadAndOnMany) {
+  constexpr int32_t kBins = 64;
+  std::vector<float> edges(kBins + 1);
+  for (int32_t i = 0; i <= kBins; ++i) edges[i] = static_cast<float>(i) / kBins;
+  // More values than one thread takes, and an odd number of them.
+  std::vector<float> values((size_t{1} << 20) + 1);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 80) / kBins;
+  values[0] = std::nanf("");
+  HistogramOptions options;
+  options.lower = -1.0F;
+  options.upper = 2.0F;
+  std::vector<double> counts(kBins, 1.0);
+  CountBins(values.data(), values.size(), edges.data(), kBins, counts.data(), options);
+  std::vector<double> expected(kBins, 1.0);
+  // 1.0 is the right edge of the last bin; what lies above is left out.
+  for (size_t i = 1; i < values.size(); ++i) {
+    const size_t bin = i % 80;
+    if (bin <= kBins) expected[bin == kBins ? kBins - 1 : bin] += 1.0;
+  }
+  CHECK_EQ(counts == expected, true);
+  std::vector<double> few(kBins, 0.0);
+  options.absolute = true;
+  const std::array<float, 4> signs{-0.5F, 0.5F, -7.0F, 3.0F};
+  options.upper = 0.25F;
+  CountBins(signs.data(), signs.size(), edges.data(), kBins, few.data(), options);
+  CHECK_EQ(few[16], 2.0);  // 0.5 and 3 are clamped to 0.25
+  CHECK_EQ(few[32], 1.0);
+  CHECK_EQ(few[63], 1.0);  // -7 is clamped to -1, whose magnitude is the last edge
 }
 
 TEST(CudaFollowUpsGo) {

@@ -1,4 +1,5 @@
 import { TensorRTError } from '../../errors.js';
+import { type BaseBinding, baseBinding } from '../../runtime/index.js';
 import { pythonFloat } from '../tables/python-float.js';
 import { f32 } from './float32.js';
 
@@ -9,8 +10,49 @@ export const MAX_BINS = 1 << 24;
 export interface Bins {
   /** One more than there are bins, ascending. */
   readonly edges: Float32Array;
-  /** Adds the values that lie within the edges to `counts`; NaN and others are left out. */
-  count(values: Float32Array, counts: Float64Array): void;
+  /**
+   * Adds the values that lie within the edges to `counts`; NaN and others are left out.
+   *
+   * @param clamp What is done to each value before it is counted.
+   */
+  count(values: Float32Array, counts: Float64Array, clamp?: Clamp): void;
+}
+
+/** Limits that values are brought within. */
+export interface Clamp {
+  readonly lower: number;
+  readonly upper: number;
+}
+
+const NO_CLAMP: Clamp = { lower: Number.NEGATIVE_INFINITY, upper: Number.POSITIVE_INFINITY };
+
+let native: BaseBinding | null | undefined;
+
+/** Counts in the native module, on all cores, where it is built; both ways give the same counts. */
+function countNatively(
+  values: Float32Array,
+  counts: Float64Array,
+  edges: Float32Array,
+  absolute: boolean,
+  { lower, upper }: Clamp,
+): boolean {
+  // Asked once: looking for a module that is not there costs a few file system calls.
+  if (native === undefined) native = baseBinding() ?? null;
+  native?.countBins(values, edges, counts, absolute, lower, upper);
+  return native !== null;
+}
+
+let scratch = new Float32Array(0);
+
+/** The values within their limits; valid until the next call. */
+function clamped(values: Float32Array, { lower, upper }: Clamp): Float32Array {
+  if (lower === Number.NEGATIVE_INFINITY && upper === Number.POSITIVE_INFINITY) return values;
+  if (scratch.length < values.length) scratch = new Float32Array(values.length);
+  const result = scratch.subarray(0, values.length);
+  for (let i = 0; i < values.length; i += 1) {
+    result[i] = Math.min(Math.max(values[i]!, lower), upper);
+  }
+  return result;
 }
 
 /**
@@ -39,8 +81,15 @@ export function uniformBins(
   if (edges === undefined) {
     throw refused(lowest, highest, `is too narrow or too wide for ${bins} bins of float32`);
   }
-  const count = guessIsExact(bins, first, last) ? countByGuess : countAsNumpy;
-  return { edges, count: (values, counts) => count(values, counts, edges, absolute) };
+  const guessed = guessIsExact(bins, first, last);
+  const count = guessed ? countByGuess : countAsNumpy;
+  return {
+    edges,
+    count: (values, counts, clamp = NO_CLAMP) => {
+      if (guessed && countNatively(values, counts, edges, absolute, clamp)) return;
+      count(clamped(values, clamp), counts, edges, absolute);
+    },
+  };
 }
 
 function refused(lowest: number, highest: number, why: string): TensorRTError {
@@ -76,7 +125,8 @@ function guessIsExact(bins: number, first: number, last: number): boolean {
   return bins <= 1 << 20 && (last - first) / bins > 4 * Math.max(spacing, 2 ** -140);
 }
 
-function countByGuess(
+/** For bins whose place can be guessed; exported so that a test holds the native loop against it. */
+export function countByGuess(
   values: Float32Array,
   counts: Float64Array,
   edges: Float32Array,
@@ -131,7 +181,9 @@ function countAsNumpy(
 export function edgeBins(edges: Float64Array): Bins {
   return {
     edges: Float32Array.from(edges),
-    count: (values, counts) => countMagnitudes(values, counts, edges),
+    count: (values, counts, clamp = NO_CLAMP) => {
+      countMagnitudes(clamped(values, clamp), counts, edges);
+    },
   };
 }
 

@@ -95,9 +95,14 @@ export class HistogramCalibration {
    *
    * @param name Name of the tensor; {@link begin} came before.
    * @param values Any portion of the call's values.
+   * @param clamp Limits that the values are brought within before they are counted.
    */
-  update(name: string, values: Float32Array): void {
-    this.collector(name).update(values);
+  update(
+    name: string,
+    values: Float32Array,
+    clamp?: { readonly lower: number; readonly upper: number },
+  ): void {
+    this.collector(name).update(values, clamp);
   }
 
   /**

@@ -66,10 +66,11 @@ export class HistogramCollector {
    * Counts values of the call. They must lie within the bounds that {@link begin} was given.
    *
    * @param values Any part of the call's values.
+   * @param clamp Limits that the values are brought within before they are counted.
    */
-  update(values: Float32Array): void {
+  update(values: Float32Array, clamp?: { readonly lower: number; readonly upper: number }): void {
     if (this.bins === undefined) throw new Error('begin() comes before update()');
-    this.bins.count(values, this.counts);
+    this.bins.count(values, this.counts, clamp);
   }
 
   /** One whole call whose values are in memory. */

@@ -14,6 +14,8 @@ import { ValueReader } from './value-reader.js';
 /** Batches that can be gone through twice: a function that gives them anew, or a list. */
 export type RepeatableBatches = (() => Batches) | readonly NamedTensors[];
 
+const NO_VALUES = new Float32Array(0);
+
 /** Histograms that are filled together, and why one could not be. */
 export interface FilledHistograms {
   /** The histograms, under the first name of each group of tensors with the same values. */
@@ -116,9 +118,9 @@ export class ValuePasses {
   #count(values: ReadonlyMap<string, Float32Array>): void {
     for (const { names, pieces } of this.groups) {
       for (const piece of pieces) {
-        const found = this.#reader.valuesOf(piece, values);
+        const found = values.get(piece.source) ?? NO_VALUES;
         for (const { histograms, failure } of this.#filled) {
-          if (failure === undefined) histograms.update(names[0], found);
+          if (failure === undefined) histograms.update(names[0], found, piece);
         }
       }
     }
