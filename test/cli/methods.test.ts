@@ -83,7 +83,7 @@ describe('calibrate --method', () => {
   });
 
   it.each<[string[], string]>([
-    [['--method', 'kl'], 'Expected one of minmax, entropy, percentile, distribution for --method'],
+    [['--method', 'kl'], 'Expected one of minmax, entropy, percentile, distribution, auto for'],
     [['--percentile', '99'], 'Expected no value with the method minmax for --percentile but'],
     [['--num-bins', '99'], 'Expected no value with the method minmax for --num-bins but'],
     [

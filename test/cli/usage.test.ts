@@ -122,7 +122,7 @@ describe('wrong usage', () => {
     [['--divisor', 'two'], 'an integer of at least 0 for --divisor but received "two"'],
     [['--batch', '0'], 'an integer of at least 1 for --batch but received "0"'],
     [['--threads', '5000'], 'an integer from 1 to 1024 for --threads but received "5000"'],
-    [['--provider=gpu'], 'one of onnxruntime, tensorrt for --provider but received "gpu"'],
+    [['--provider=gpu'], 'one of onnxruntime, tensorrt, auto for --provider but received "gpu"'],
     [
       ['--style=new'],
       'one of exact, onnxruntime-1.20, onnxruntime-1.12 for --style but received "new"',
