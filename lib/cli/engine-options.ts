@@ -6,7 +6,10 @@ import { choiceValue, integerValue } from './values.js';
 /** What runs an ONNX model. */
 export const PROVIDERS = ['onnxruntime', 'tensorrt', 'auto'] as const;
 
-/** The flags of what runs a model: `--engine --provider --device --inf-streams --family --library-dir`. */
+/**
+ * The flags of what runs a model: `--engine --provider --device --inf-streams --family --library-dir`, and
+ * those of the engine that `--provider tensorrt` builds.
+ */
 export function engineOptions(command: Command): Command {
   return command
     .option('--engine <file>', 'a TensorRT engine, in place of the model')
@@ -28,7 +31,19 @@ export function engineOptions(command: Command): Command {
       'which TensorRT runs it (default: the one that built the engine)',
       choiceValue('--family', ['auto', ...FAMILIES]),
     )
-    .option('--library-dir <dir>', 'folder of the TensorRT libraries');
+    .option('--library-dir <dir>', 'folder of the TensorRT libraries')
+    .option(
+      '--int8',
+      'tensorrt 8.6 and 10: let it choose INT8; needs --calibration or a Q/DQ model',
+    )
+    .option('--fp16', 'tensorrt 8.6 and 10: let it choose half precision')
+    .option('--no-tf32', 'tensorrt: keep float32 from being computed with TF32')
+    .option(
+      '--calibration <dir|file>',
+      'tensorrt: INT8 with the ranges of a table: a calibration folder, or a table of any format',
+    )
+    .option('--cache-dir <dir>', 'tensorrt: folder of the engine cache')
+    .option('--no-cache', 'tensorrt: build the engine anew, and keep no copy');
 }
 
 /** What {@link engineOptions} gives. */
@@ -39,6 +54,12 @@ export interface EngineFlags {
   infStreams: number;
   family?: Family | 'auto';
   libraryDir?: string;
+  int8?: boolean;
+  fp16?: boolean;
+  tf32: boolean;
+  calibration?: string;
+  cache: boolean;
+  cacheDir?: string;
 }
 
 /** The engine flags as tasks take them. */
@@ -50,5 +71,17 @@ export function engineOf(flags: EngineFlags): EngineOptions {
     contexts: infStreams,
     ...(family === undefined ? {} : { family }),
     ...(libraryDir === undefined ? {} : { libraryDir }),
+    build: buildOf(flags),
+  };
+}
+
+/** How the engine of an ONNX model is built. */
+function buildOf({ int8, fp16, tf32, calibration, cache, cacheDir }: EngineFlags) {
+  return {
+    ...(int8 === undefined ? {} : { int8 }),
+    ...(fp16 === undefined ? {} : { fp16 }),
+    ...(tf32 ? {} : { tf32 }),
+    ...(calibration === undefined ? {} : { calibration }),
+    ...(cache ? (cacheDir === undefined ? {} : { cache: cacheDir }) : { cache }),
   };
 }

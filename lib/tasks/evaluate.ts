@@ -223,8 +223,9 @@ export async function evaluateImages(
 
 /** How the other model is run: as it was trained. */
 function referenceOptions(options: EvaluateOptions): ClassifierOptions {
-  const { againstProvider = 'onnxruntime', build: _, ...rest } = options;
-  return { ...rest, provider: againstProvider };
+  const { againstProvider = 'onnxruntime', build, ...rest } = options;
+  const cache = build?.cache === undefined ? {} : { cache: build.cache };
+  return { ...rest, provider: againstProvider, build: { tf32: false, ...cache } };
 }
 
 /** Memory that the GPU of the first session that has one reads. */

@@ -135,7 +135,8 @@ export async function modelInput(model: string | Uint8Array, label: string): Pro
 /** Sizes are rounded to this, so that an engine serves other images of the same kind. */
 const STEP = 32;
 
-const down = (side: number) => Math.max(side - (side % STEP), 1);
+// What is smaller than that stays: a network may have no use for an image of one pixel.
+const down = (side: number) => (side < STEP ? side : side - (side % STEP));
 const up = (side: number) => Math.ceil(side / STEP) * STEP;
 
 /**

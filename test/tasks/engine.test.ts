@@ -2,7 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { buildEngine, saveEngine } from '../../lib/engine/index.js';
+import { buildEngine, listCache, saveEngine } from '../../lib/engine/index.js';
 import type { ModelSession } from '../../lib/session/index.js';
 import { classify, classifyStream, evaluate } from '../../lib/tasks/index.js';
 import { Tensor } from '../../lib/tensor.js';
@@ -218,6 +218,22 @@ describe('the command line', () => {
     expect(stderr).toContain('Run by: tensorrt\n');
     expect(stdout).toContain('Run by             tensorrt');
     expect(status).toBe(0);
+  });
+
+  it('builds in the precision that is asked for, and the other model in float32', async () => {
+    const cache = at('engines');
+    const { status, document } = await cliJson([
+      ...['evaluate', at('any.onnx'), '--against', at('any.onnx'), '--images', at('images')],
+      ...['--recipe', at('plain.json'), '--provider=tensorrt', '--against-provider=tensorrt'],
+      ...['--fp16', '--cache-dir', cache, ...library()],
+    ]);
+    expect(status).toBe(0);
+    expect(document.comparison).toMatchObject({ agreed: 28, maxConfidenceDifference: 0 });
+    const { entries } = await listCache({ folder: cache });
+    const options = entries.map(({ manifest }) => manifest?.keyParts?.options);
+    expect(options).toHaveLength(2);
+    expect(options).toContainEqual(expect.objectContaining({ flags: ['fp16'] }));
+    expect(options).toContainEqual(expect.objectContaining({ tf32: false }));
   });
 
   it('takes one model', async () => {

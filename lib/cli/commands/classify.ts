@@ -92,6 +92,6 @@ export function classifyCommand(io: CliIo): Command {
     'classify model.onnx cat.jpg --labels classes.json',
     'classify model.int8.onnx photos https://example.org/dog.jpg --top-k 3',
     'classify model.engine photos --batch 32 --json',
-    'classify model.onnx photos --size 224 --provider tensorrt',
+    'classify model.onnx photos --provider tensorrt --int8 --fp16 --calibration calibration',
   ]);
 }

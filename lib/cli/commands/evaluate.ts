@@ -117,6 +117,7 @@ export function evaluateCommand(io: CliIo): Command {
     'evaluate model.onnx --images photos/test --labels classes.json',
     'evaluate model.onnx --against model.int8.onnx --images photos --files test.txt',
     'evaluate model.engine --against model.onnx --images photos/test --batch 32',
+    'evaluate model.onnx --provider tensorrt --fp16 --against model.onnx --images photos/test',
     'evaluate model.onnx --images photos/test --shard 3/16 --out reports/3',
     'evaluate model.onnx --against model.int8.onnx --images unsorted --no-labels --json',
   ]);
