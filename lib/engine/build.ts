@@ -24,7 +24,12 @@ import {
   type CachedBuild,
   type CacheReport,
 } from './cache/cached-build.js';
-import { BuildCalibrator, type CalibrationReport, checkCalibrator } from './calibrator/index.js';
+import {
+  BuildCalibrator,
+  type CalibrationReport,
+  checkCalibrator,
+  restoreCache,
+} from './calibrator/index.js';
 import { type BuildWarning, failureOf, warningsOf } from './failures.js';
 import { type EngineLayer, parseLayerReport } from './layers.js';
 import { runNativeCall } from './native-call.js';
@@ -263,7 +268,11 @@ export async function buildEngine(
   model: string | Uint8Array,
   options: BuildOptions = {},
 ): Promise<BuildResult> {
-  return buildThroughCache(await prepareBuild(model, options));
+  const result = await buildThroughCache(await prepareBuild(model, options));
+  const { calibration, modelSha256, cache } = result;
+  if (options.calibrator === undefined || calibration === undefined || !cache.hit) return result;
+  const checked = checkCalibrator(options.calibrator);
+  return { ...result, calibration: await restoreCache(checked, calibration, modelSha256) };
 }
 
 /**

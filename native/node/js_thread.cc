@@ -1,5 +1,6 @@
 #include "node/js_thread.h"
 
+#include <initializer_list>
 #include <utility>
 
 #include "node/running_calls.h"
@@ -16,6 +17,23 @@ void RunTask(napi_env env, napi_value /*callback*/, void* /*context*/, void* dat
   } catch (const Napi::Error& error) {
     // Only a terminating environment gets here: tasks hand JavaScript's own errors over themselves.
     (void)error;
+  }
+}
+
+// Not FunctionReference::Call: when the worker is terminated while the function runs, the exception is no
+// object, and node-addon-api ends the process over it. Listeners hand their own errors over themselves.
+void CallListener(napi_env env, const Napi::FunctionReference& listener,
+                  std::initializer_list<napi_value> arguments) {
+  napi_value receiver = nullptr;
+  napi_value result = nullptr;
+  napi_get_undefined(env, &receiver);
+  if (napi_call_function(env, receiver, listener.Value(), arguments.size(), arguments.begin(),
+                         &result) == napi_ok) {
+    return;
+  }
+  bool pending = false;
+  if (napi_is_exception_pending(env, &pending) == napi_ok && pending) {
+    napi_get_and_clear_last_exception(env, &result);
   }
 }
 
@@ -102,7 +120,7 @@ void JsEnvironment::Report(Napi::Env env, uint64_t call, const PhaseReport& repo
   object.Set("step", report.step);
   object.Set("steps", report.steps);
   object.Set("elapsedMs", report.elapsed_ms);
-  found->second.on_progress.Call({object});
+  CallListener(env, found->second.on_progress, {object});
 }
 
 void JsEnvironment::ListenCalibrator(uint64_t call, Napi::Function on_event) {
@@ -113,7 +131,7 @@ void JsEnvironment::NotifyCalibrator(Napi::Env env, uint64_t call, const char* e
                                      Napi::Value payload) {
   const auto found = calls_.find(call);
   if (found == calls_.end() || found->second.control->cancelled.load()) return;
-  found->second.on_calibrator_event.Call({Napi::String::New(env, event), payload});
+  CallListener(env, found->second.on_calibrator_event, {Napi::String::New(env, event), payload});
 }
 
 void JsEnvironment::HoldBatch(uint64_t call, Napi::Object batch) {

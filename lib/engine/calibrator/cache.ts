@@ -3,6 +3,7 @@ import { decodeNativeCache, isNativeCache, trtVersionNumber } from '../../calibr
 import { messageOf, systemCode } from '../../errors.js';
 import { writeFiles } from '../../files.js';
 import type { CalibratorAlgorithm, CheckedCalibrator } from './options.js';
+import type { CalibrationReport } from './report.js';
 
 /** What a cache was made of; written beside it as `<cache>.json`. */
 export interface CacheOrigin {
@@ -118,4 +119,28 @@ export async function writeCache(
     [path, bytes],
     [cacheOriginPath(path), text],
   ]);
+}
+
+/**
+ * The report of a calibration whose engine came from the engine cache: its cache file is the caller's,
+ * which is written when it is not there.
+ *
+ * @param calibrator The caller's options.
+ * @param report What the build that is used again reported.
+ * @param modelSha256 SHA-256 of the model.
+ * @throws TensorRTError `WRITE_FAILED`.
+ */
+export async function restoreCache(
+  { cache, id }: CheckedCalibrator,
+  report: CalibrationReport,
+  modelSha256: string,
+): Promise<CalibrationReport> {
+  const { cacheFile: _other, cacheRefused: _refused, ...rest } = report;
+  if (typeof cache !== 'string') return rest;
+  if ((await readIfThere(cache)) === undefined) {
+    const { algorithm, batches, images } = report;
+    const origin = { modelSha256, algorithm, ...(id === undefined ? {} : { id }) };
+    await writeCache(cache, report.cache, { ...origin, batches, images });
+  }
+  return { ...rest, cacheFile: cache };
 }

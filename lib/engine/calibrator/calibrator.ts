@@ -162,7 +162,9 @@ export class BuildCalibrator {
         break;
       case 'failed': {
         const { code, message, remedy } = payload as NativeFailure;
-        const known = isErrorCode(code) ? code : 'CALIBRATION_FAILED';
+        // A driver call that fails here is no run of a model.
+        const known =
+          isErrorCode(code) && code !== 'INFERENCE_FAILED' ? code : 'CALIBRATION_FAILED';
         hooks.fail(new TensorRTError(known, message, remedy === '' ? {} : { remedy }));
       }
     }

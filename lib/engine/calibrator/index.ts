@@ -1,3 +1,4 @@
+export { restoreCache } from './cache.js';
 export { BuildCalibrator } from './calibrator.js';
 export {
   CALIBRATOR_ALGORITHMS,
