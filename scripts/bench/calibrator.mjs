@@ -1,10 +1,10 @@
 // Calibrates a model with TensorRT's own calibrator from generated JPEG files, and prints one JSON
 // document: seconds from the first getBatch to the hand-over of the cache, the share of them that
 // TensorRT waited for images, and how fast the same images are prepared when nothing else is done.
-//   node scripts/bench/calibrator.mjs MODEL.onnx --libraryDir DIR [--images 7686] [--pixels 512]
-//     [--size 288] [--divisor 32] [--batch 32] [--algorithm minmax] [--seed 1] [--folder DIR]
-//     [--profile name:min,opt,max] [--decodeOnly]
-// A dynamic model gets a profile of the batch's shape. --folder keeps the images for the next time.
+//   node scripts/bench/calibrator.mjs MODEL.onnx --libraryDir DIR [--images 7686]
+//     [--pixels 512|WIDTHxHEIGHT] [--size 288] [--divisor 32] [--batch 32] [--algorithm minmax]
+//     [--seed 1] [--folder DIR] [--fp16] [--decodeOnly]
+// A dynamic model gets a profile of the batch's shape; one that fixes its batch is fed with that. --folder keeps the images for the next time.
 // Runs on dist/ and the native modules; needs no development dependency and no network.
 import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
@@ -32,6 +32,7 @@ const { positionals, values } = parseArgs({
     algorithm: { type: 'string', default: 'minmax' },
     seed: { type: 'string', default: '1' },
     folder: { type: 'string' },
+    fp16: { type: 'boolean', default: false },
     decodeOnly: { type: 'boolean', default: false },
   },
 });
@@ -45,9 +46,12 @@ const { buildEngine } = await import('../../dist/engine/index.js');
 const { imageBatches, resolveRecipe } = await import('../../dist/preprocess/index.js');
 const { describeModel, loadModel } = await import('../../dist/onnx/index.js');
 
-const [count, pixels, batch, seed] = ['images', 'pixels', 'batch', 'seed'].map((name) =>
-  Number(values[name]),
-);
+const [count, seed] = [Number(values.images), Number(values.seed)];
+const [width, height = width] = values.pixels.split('x').map(Number);
+const [input] =
+  model === undefined ? [] : describeModel(await loadModel(model, { externalData: false })).inputs;
+const fixed = input?.shape?.[0];
+const batch = typeof fixed === 'number' && fixed > 0 ? fixed : Number(values.batch);
 
 /** Numbers of 0 to 255 that look random; the same for a seed. */
 function bytes(length, start) {
@@ -63,21 +67,21 @@ async function image(index) {
   const layer = async (side, number) => {
     const small = bytes(side * side * 3, seed * 1_000_003 + index * 7 + number);
     return sharp(small, { raw: { width: side, height: side, channels: 3 } })
-      .resize(pixels, pixels, { kernel: 'cubic' })
+      .resize(width, height, { kernel: 'cubic', fit: 'fill' })
       .raw()
       .toBuffer();
   };
   const [large, fine] = await Promise.all([layer(8, 1), layer(96, 2)]);
   const noise = bytes(large.length, index);
   const mixed = large.map((value, at) => (value * 11 + fine[at] * 4 + noise[at]) >> 4);
-  return sharp(mixed, { raw: { width: pixels, height: pixels, channels: 3 } })
+  return sharp(mixed, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 90 })
     .toBuffer();
 }
 
 async function imagesIn(folder) {
   await mkdir(folder, { recursive: true });
-  const names = Array.from({ length: count }, (_, i) => `${seed}-${pixels}-${i}.jpg`);
+  const names = Array.from({ length: count }, (_, i) => `${seed}-${width}x${height}-${i}.jpg`);
   const there = new Set(await readdir(folder));
   // One iterator for all workers: each takes the next.
   const missing = [...names.keys()].filter((index) => !there.has(names[index])).values();
@@ -120,7 +124,7 @@ try {
 
   const report = {
     images: count,
-    pixels,
+    pixels: [width, height],
     size: recipe.resize.size,
     batch,
     cores,
@@ -129,7 +133,6 @@ try {
     decodeOnly: await prepare(),
   };
   if (!values.decodeOnly) {
-    const [input] = describeModel(await loadModel(model, { externalData: false })).inputs;
     let shape;
     async function* feeds() {
       for await (const { tensor } of batchesOf(names)) yield { [input.name]: tensor };
@@ -141,6 +144,7 @@ try {
     const built = await buildEngine(model, {
       cache: false,
       ...(values.libraryDir === undefined ? {} : { libraryDir: values.libraryDir }),
+      ...(values.fp16 ? { fp16: true } : {}),
       ...(dynamic ? { profiles: [{ [input.name]: range }] } : {}),
       calibrator: { batches: feeds, algorithm: values.algorithm, total: count },
     });

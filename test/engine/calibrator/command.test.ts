@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeTable } from '../../../lib/calibration/index.js';
+import { readTable } from '../../../lib/calibration/index.js';
 import { cli } from '../../cli/command-line.js';
 import { Workshop } from './support.js';
 
@@ -74,12 +74,12 @@ describe('build --images', () => {
       'digits.engine',
       'digits.engine.json',
       'digits.cache',
-      'tables/calibration.cache',
-      'tables/calibration.flatbuffers',
       'tables/calibration.json',
+      'tables/calibration.flatbuffers',
+      'tables/calibration.cache',
       'tables/calibration.meta.json',
     ]);
-    const table = decodeTable(await readFile(at('tables/calibration.json')));
+    const table = await readTable(at('tables'));
     const input = table.ranges.get('input')!;
     // Values of 0 to 1, and TensorRT keeps amax only.
     expect(input.lowest).toBe(-input.highest);
