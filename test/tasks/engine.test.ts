@@ -9,7 +9,7 @@ import { Tensor } from '../../lib/tensor.js';
 import { cli, cliJson } from '../cli/command-line.js';
 import { expectedOutput } from '../fakes/expected.js';
 import { smallModel } from '../fakes/model.js';
-import { FakeGpu, script } from '../session/tensorrt/support.js';
+import { FakeGpu, script, typedModel } from '../session/tensorrt/support.js';
 import { COLOURS, colourFolder, writeImage } from './colours.js';
 
 const plain = { resize: { mode: 'none' } } as const;
@@ -32,7 +32,7 @@ const reference: ModelSession = {
   provider: 'expected',
   async run({ image }) {
     const shape = [image!.dims[0]!, 4];
-    const input = { data: image!.data as Float32Array, shape: image!.dims };
+    const input = { data: image!.data as ArrayLike<number>, shape: image!.dims };
     return {
       scores: new Tensor('float32', new Float32Array(expectedOutput([input], { shape })), shape),
     };
@@ -137,6 +137,34 @@ describe('classify with an engine', () => {
     await expect(classify(at('any.engine'), images, onFakes())).rejects.toMatchObject({
       code: 'DEVICE_NOT_FOUND',
     });
+  });
+});
+
+describe('engines that take pixels as they are', () => {
+  const pixels: ModelSession = {
+    ...reference,
+    inputs: [{ name: 'image', type: 'uint8', shape: ['n', 'h', 'w', 3] }],
+  };
+
+  it('are fed with bytes', async () => {
+    const model = typedModel({ ...MODEL, inputs: { image: ['n', 'h', 'w', 3] } }, { image: 2 });
+    const profile = { image: { min: [1, 6, 6, 3], opt: [2, 8, 8, 3], max: [4, 9, 9, 3] } };
+    const { plan } = await buildEngine(model, { ...onFakes(), profiles: [profile] });
+    const options = { recipe: plain, labels: at('classes.json') };
+    const engine = await classify(plan, images, { ...options, ...onFakes() });
+    const expected = await classify(pixels, images, options);
+    expect(engine.results).toEqual(expected.results);
+    const session = await gpu.session(plan);
+    expect(session.inputs[0]).toMatchObject({ type: 'uint8', shape: ['?', '?', '?', 3] });
+    await session.release();
+  });
+
+  it('stand beside models that take floats', async () => {
+    const options = { images: at('images'), labels: at('classes.json'), recipe: plain };
+    const both = await evaluate(reference, { ...options, against: pixels });
+    const alone = await evaluate(reference, { ...options, against: reference });
+    expect(both.model.accuracy).toEqual(alone.model.accuracy);
+    expect(both.comparison!.maxLogitDifference).toBeGreaterThan(100);
   });
 });
 
