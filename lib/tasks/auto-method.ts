@@ -165,7 +165,7 @@ function eachOptions(
 
 /** Options that belong to one method cannot be given when the method is to be chosen. */
 function checkOptions(options: object): void {
-  for (const name of ['method', 'symmetric', 'movingAverage', 'shard'] as const) {
+  for (const name of ['method', 'symmetric', 'movingAverage', 'perChannel', 'shard'] as const) {
     const value = (options as Record<string, unknown>)[name];
     if (value === undefined || (name === 'method' && value === 'auto')) continue;
     throw expected(name, 'no value with the method auto', value, 'range');
