@@ -70,9 +70,10 @@ describe('damaged tables', () => {
       let slowest = 0;
       for (let i = 0; i < COUNT / 4; i += 1) {
         const bytes = mutate(files[i % files.length] as Uint8Array, random, others);
-        const start = performance.now();
+        const usage = process.cpuUsage();
         const what = outcome(bytes, source);
-        slowest = Math.max(slowest, performance.now() - start);
+        const { user, system } = process.cpuUsage(usage);
+        slowest = Math.max(slowest, (user + system) / 1e3);
         outcomes[what] = (outcomes[what] ?? 0) + 1;
       }
       expect(Object.keys(outcomes).sort()).toEqual(['TABLE_INVALID', 'table']);
@@ -129,10 +130,12 @@ describe('tables made to be slow', () => {
     ['calibration.cache', `TRT-8601-MinMaxCalibration\nx: ${'0'.repeat(2_000_000)}\n`],
   ])('of %s are refused in under a second: %.40j', (source, text) => {
     const bytes = new TextEncoder().encode(text);
-    const start = performance.now();
+    // Processor time, because other work on the machine does not count.
+    const usage = process.cpuUsage();
     expect(() => decodeTable(bytes, source)).toThrow(
       expect.objectContaining({ code: 'TABLE_INVALID' }),
     );
-    expect(performance.now() - start).toBeLessThan(1000);
+    const { user, system } = process.cpuUsage(usage);
+    expect((user + system) / 1e3).toBeLessThan(1000);
   });
 });
