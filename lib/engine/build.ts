@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { expected } from '../arguments.js';
+import { expected, integer } from '../arguments.js';
 import { TensorRTError } from '../errors.js';
 import {
   allTensors,
@@ -33,12 +33,8 @@ import {
 import { type BuildWarning, failureOf, warningsOf } from './failures.js';
 import { type EngineLayer, parseLayerReport } from './layers.js';
 import { runNativeCall } from './native-call.js';
-import {
-  type BuildOptions,
-  type DescribeOptions,
-  nativeOptions,
-  type OptimizationProfile,
-} from './options.js';
+import { flagsOf, nativeOptions } from './native-options.js';
+import type { BuildOptions, DescribeOptions, OptimizationProfile } from './options.js';
 import { checkPrecision, precisionOf, wantsImplicitPrecision } from './precision.js';
 import {
   coverageOf,
@@ -47,6 +43,9 @@ import {
   type RangeCoverage,
   tableRanges,
 } from './ranges.js';
+
+import { checkRequirements } from './requirements.js';
+import { runWithTimings } from './timing-cache.js';
 
 /** What {@link buildEngine} gives. */
 export interface BuildResult {
@@ -154,6 +153,10 @@ async function prepare(
   };
 }
 
+function unusedWarnings(names: readonly string[]): string[] {
+  return names.map((name) => `No layer is named ${JSON.stringify(name)}: its type has no effect`);
+}
+
 /** Families to choose among under `auto`, first choice first, where the options say more than the GPU. */
 function preferredFamilies(options: BuildOptions): readonly Family[] | undefined {
   if (options.computeCapabilities !== undefined) return ['tensorrt_rtx'];
@@ -173,7 +176,13 @@ export async function prepareBuild(
   options: BuildOptions,
 ): Promise<CachedBuild> {
   const checked = nativeOptions(options);
+  const moreFlags = flagsOf(options);
   checkPrecision(options);
+  const { timingCacheFile, deviceId = 0 } = options;
+  integer('deviceId', deviceId, 0, 1023);
+  if (timingCacheFile !== undefined && typeof timingCacheFile !== 'string') {
+    throw expected('timingCacheFile', 'a path', timingCacheFile);
+  }
   const calibration =
     options.calibrator === undefined ? undefined : checkCalibrator(options.calibrator);
   const { label, loaded, native, library } = await prepare(
@@ -181,10 +190,12 @@ export async function prepareBuild(
     options,
     preferredFamilies(options),
   );
+  checkRequirements(options, library);
   const precision = precisionOf(options, library, loaded);
   const table =
     options.calibration === undefined ? undefined : await tableRanges(options.calibration, loaded);
-  const { flags, tf32 } = precision;
+  const { tf32 } = precision;
+  const flags = [...precision.flags, ...moreFlags];
   const request: NativeBuildOptions = {
     ...native,
     ...checked,
@@ -197,9 +208,13 @@ export async function prepareBuild(
     calibration && (await BuildCalibrator.create(calibration, library, loaded.sha256));
   const build = async (call: LongCallOptions): Promise<BuildOutput> => {
     const binding = requireFamily(library.family);
-    const outcome = await (calibrator === undefined
-      ? runNativeCall(call, ({ onPhase }) => binding.build(request, onPhase))
-      : calibrator.run(binding, request, call));
+    const run = (full: NativeBuildOptions) =>
+      calibrator === undefined
+        ? runNativeCall(call, ({ onPhase }) => binding.build(full, onPhase))
+        : calibrator.run(binding, full, call);
+    // Neither decides the plan, so that neither is part of the cache's key.
+    const full = options.deviceId === undefined ? request : { ...request, deviceId };
+    const { outcome, warnings } = await runWithTimings(timingCacheFile, binding, full, run);
     const coverage = outcome.ranges && table && coverageOf(outcome.ranges, table);
     const failure = failureOf(label, outcome);
     if (failure?.code === 'TABLE_INCOMPLETE' && coverage) throw incomplete(coverage);
@@ -209,6 +224,8 @@ export async function prepareBuild(
     const own = [
       ...precision.warnings,
       ...(table?.warnings ?? []),
+      ...warnings,
+      ...unusedWarnings(outcome.unusedLayerTypes ?? []),
       ...(coverage ? coverageWarnings(coverage) : []),
     ];
     return {
@@ -237,7 +254,7 @@ export async function prepareBuild(
     model: loaded,
     library,
     native: { ...request },
-    deviceId: 0,
+    deviceId,
     ...(calibrator === undefined ? {} : { calibrator: { id: calibrator.id } }),
     ...(typeof model === 'string' ? { modelPath: model } : {}),
     call: options,

@@ -45,6 +45,7 @@ export {
   type StoredResult,
   saveEngine,
 } from './manifest.js';
+export type { LayerTypeMap, TypeName } from './network-types.js';
 export type {
   BuildOptions,
   DescribeOptions,

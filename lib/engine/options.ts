@@ -1,9 +1,9 @@
-import { expected, integer, oneOf } from '../arguments.js';
 import type { CalibrationTable } from '../calibration/index.js';
 import type { LongCallOptions } from '../progress.js';
-import type { LibraryOptions, NativeBuildOptions, NativeInputRange } from '../runtime/index.js';
+import type { LibraryOptions } from '../runtime/index.js';
 import type { CalibratorOptions } from './calibrator/index.js';
-import { MEMORY_POOLS, type MemoryPoolSizes } from './trtexec-syntax.js';
+import type { LayerTypeMap } from './network-types.js';
+import type { MemoryPoolSizes } from './trtexec-syntax.js';
 
 /** The shapes of one input in an optimization profile; for a shape tensor, its values. */
 export interface ShapeRange {
@@ -63,6 +63,48 @@ export interface BuildOptions extends DescribeOptions {
   calibration?: string | CalibrationTable;
   /** Whether a tensor without a range is an error. Default: false, it stays in floating point. */
   strict?: boolean;
+  /** Types that layers compute in, by name; `*` stands for any text. TensorRT 8.6 and 10. */
+  layerPrecisions?: string | LayerTypeMap;
+  /** Types that layers put out, by name; of several outputs joined by `+`. TensorRT 8.6 and 10. */
+  layerOutputTypes?: string | LayerTypeMap;
+  /**
+   * Whether the types of layers are wishes or must be obeyed. Default: `prefer` where there are some,
+   * else `none`.
+   */
+  precisionConstraints?: 'none' | 'prefer' | 'obey';
+  /** Types of the inputs in order, `fp16:chw`; one for all, or one for each. Linear memory only. */
+  inputIOFormats?: string | readonly string[];
+  /** Types of the outputs, as `inputIOFormats`. */
+  outputIOFormats?: string | readonly string[];
+  /** Sources of kernels to turn on and off: `-CUDNN,+CUBLAS`. */
+  tacticSources?: string | readonly string[];
+  /**
+   * File of a timing cache, trtexec's too: what kernels took in earlier builds, which makes this one
+   * faster. Written back with what the build adds; processes may share it.
+   */
+  timingCacheFile?: string;
+  /** On which other GPUs the engine runs; none by default. RTX: see `computeCapabilities`. */
+  hardwareCompatibilityLevel?: 'none' | 'ampere+' | 'sameComputeCapability';
+  /** Lets later versions of the library run the engine. */
+  versionCompatible?: boolean;
+  /** Leaves the runtime out that a version compatible plan otherwise brings along. */
+  excludeLeanRuntime?: boolean;
+  /** Leaves the weights out of the plan: they are given by a refit. TensorRT 10 and later. */
+  stripWeights?: boolean;
+  /** Lets the weights of the engine be changed. */
+  refit?: boolean;
+  /** `enable` lets kernels use that weights are pruned in the 2:4 pattern. Default: `disable`. */
+  sparsity?: 'disable' | 'enable' | 'force';
+  /** Streams beside the main one that an engine may use at most. Default: the library's. */
+  maxAuxStreams?: number;
+  /** How often each kernel is timed. Default: the library's. */
+  avgTiming?: number;
+  /** Makes reformats at inputs and outputs an error. */
+  directIO?: boolean;
+  /** TensorRT 8.6: guesses which kernels are fast rather than timing all of them. */
+  heuristic?: boolean;
+  /** Number of the GPU that is built for. Default: 0. */
+  deviceId?: number;
   /**
    * The engine cache: its folder, or `false` for none. By default it is on, in the folder that
    * `TENSORRT_NODE_CACHE_DIR` names, else `$XDG_CACHE_HOME/tensorrt-node/engines`, else
@@ -73,85 +115,4 @@ export interface BuildOptions extends DescribeOptions {
   calibrator?: CalibratorOptions;
   /** Preprocessing recipe, kept in the manifest of the cached engine; decides nothing. */
   recipe?: unknown;
-}
-
-function shape(option: string, value: unknown): number[] {
-  if (!Array.isArray(value)) throw expected(option, 'an array of extents', value);
-  if (value.length > 8) throw expected(option, 'at most 8 dimensions', value.length, 'range');
-  return value.map((extent) => integer(option, extent, 0, 2 ** 31 - 1));
-}
-
-function inputRanges(option: string, profile: unknown): NativeInputRange[] {
-  if (typeof profile !== 'object' || profile === null || Array.isArray(profile)) {
-    throw expected(option, 'an object of { min, opt, max } by input name', profile);
-  }
-  return Object.entries(profile).map(([name, range]) => {
-    const where = `${option}[${JSON.stringify(name)}]`;
-    if (typeof range !== 'object' || range === null) {
-      throw expected(where, 'an object { min, opt, max }', range);
-    }
-    return {
-      name,
-      min: shape(`${where}.min`, range.min),
-      opt: shape(`${where}.opt`, range.opt),
-      max: shape(`${where}.max`, range.max),
-    };
-  });
-}
-
-function memoryPools(sizes: unknown): { name: string; bytes: number }[] {
-  if (typeof sizes !== 'object' || sizes === null || Array.isArray(sizes)) {
-    throw expected('memPoolSize', 'an object of bytes by pool', sizes);
-  }
-  return Object.entries(sizes).map(([name, bytes]) => ({
-    name: oneOf('memPoolSize', name, MEMORY_POOLS),
-    bytes: integer(`memPoolSize.${name}`, bytes, 0),
-  }));
-}
-
-function capabilities(values: unknown): number[] {
-  if (!Array.isArray(values) || values.length === 0) {
-    throw expected('computeCapabilities', 'a list such as [80, 89, 120]', values);
-  }
-  // Which of them TensorRT knows is for the library to say: later versions know more.
-  const list = values.map((value) => integer('computeCapabilities', value, 10, 999));
-  const repeated = list.find((value, index) => list.indexOf(value) !== index);
-  if (repeated !== undefined) {
-    throw expected('computeCapabilities', 'each value once', repeated, 'range');
-  }
-  return list;
-}
-
-/**
- * Checks the options of a build and puts them the way the native module takes them.
- *
- * @param options The caller's.
- * @throws TypeError or RangeError that names the option, what was expected and what came.
- */
-export function nativeOptions(
-  options: BuildOptions,
-): Omit<NativeBuildOptions, 'inferLibrary' | 'parserLibrary'> {
-  const { computeCapabilities, profiles, memPoolSize, builderOptimizationLevel } = options;
-  if (profiles !== undefined && !Array.isArray(profiles)) {
-    throw expected('profiles', 'an array of optimization profiles', profiles);
-  }
-  return {
-    profiles: (profiles ?? []).map((profile, index) => ({
-      inputs: inputRanges(`profiles[${index}]`, profile),
-    })),
-    ...(computeCapabilities === undefined
-      ? {}
-      : { computeCapabilities: capabilities(computeCapabilities) }),
-    ...(memPoolSize === undefined ? {} : { memoryPools: memoryPools(memPoolSize) }),
-    ...(builderOptimizationLevel === undefined
-      ? {}
-      : {
-          optimizationLevel: integer('builderOptimizationLevel', builderOptimizationLevel, 0, 5),
-        }),
-    profilingVerbosity: oneOf('profilingVerbosity', options.profilingVerbosity ?? 'detailed', [
-      'none',
-      'layer_names_only',
-      'detailed',
-    ]),
-  };
 }

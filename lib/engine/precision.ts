@@ -31,11 +31,10 @@ export function choosesPrecision(family: Family): boolean {
 
 /** Whether the options ask for what only {@link choosesPrecision} families have. */
 export function wantsImplicitPrecision(options: BuildOptions): boolean {
-  const { calibration } = options;
+  const { calibration, calibrator, layerPrecisions, layerOutputTypes } = options;
   return (
     IMPLICIT.some((name) => options[name] === true) ||
-    calibration !== undefined ||
-    options.calibrator !== undefined
+    [calibration, calibrator, layerPrecisions, layerOutputTypes].some((one) => one !== undefined)
   );
 }
 

@@ -202,6 +202,23 @@ export interface NativeBuildOptions {
   flags?: string[];
   /** Whether TF32 is allowed; yes when absent. */
   tf32?: boolean;
+  hardwareCompatibility?: 'none' | 'ampere+' | 'sameComputeCapability';
+  maxAuxStreams?: number;
+  /** How often each kernel is timed. */
+  timingIterations?: number;
+  tacticSources?: { name: string; on: boolean }[];
+  /** Types by layer name, in onnxruntime's spelling. */
+  layerPrecisions?: { name: string; types: string[] }[];
+  layerOutputTypes?: { name: string; types: string[] }[];
+  /** Types of the inputs: one for all, or one for each. */
+  inputTypes?: string[];
+  outputTypes?: string[];
+  /** What earlier builds measured; empty to begin with. */
+  timingCache?: Uint8Array;
+  /** For `combineTimings`: what is added to `timingCache`. */
+  moreTimings?: Uint8Array;
+  /** Number of the GPU that is built for. */
+  deviceId?: number;
   /** Magnitudes by tensor name, for families that quantise while building. */
   ranges?: { name: string; amax: number }[];
   /** Whether a tensor without a range ends the build. */
@@ -281,6 +298,12 @@ export interface NativeOutcome {
   calibration?: NativeCalibration;
   parserErrors: ParserError[];
   network: NetworkDescription;
+  /** Names among the layer types that no layer has. */
+  unusedLayerTypes?: string[];
+  /** What the build and earlier ones measured, when a timing cache was given. */
+  timingCache?: Uint8Array;
+  /** Whether the timing cache that was given did not fit. */
+  timingCacheIgnored?: boolean;
   /** When ranges were given and the model was parsed. */
   ranges?: NativeRangeReport;
   layerReport: string;
@@ -325,6 +348,8 @@ export interface FamilyBinding {
     onPhase?: (phase: NativePhase) => void,
   ): NativeCalibratorCall;
   build(options: NativeBuildOptions, onPhase?: (phase: NativePhase) => void): NativeCall;
+  /** Joins `timingCache` and `moreTimings`. */
+  combineTimings(options: NativeBuildOptions): NativeCall;
   describe(options: NativeBuildOptions): NativeCall;
   /** Stops every call of the process and waits for their threads, for 10 seconds at most. */
   finish(): void;

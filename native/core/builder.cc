@@ -3,7 +3,9 @@
 #include <chrono>
 
 #include "core/builder_config.h"
+#include "core/cuda/context.h"
 #include "core/monitor.h"
+#include "core/timing_cache.h"
 
 namespace trtn {
 namespace {
@@ -39,12 +41,18 @@ class Construction {
   Construction(const BuildOptions& options, CallControl& control, CallLog& log, BuildResult& result)
       : options_(options), control_(control), log_(log), result_(result), lease_(log) {}
 
-  void Parse() {
+  void Open() {
     library_ = TensorRtLibrary::Open(options_.library);
     result_.library_version = library_->version();
     control_.ThrowIfCancelled();
+    // The library builds for the GPU whose context its thread has.
+    if (options_.device) cuda::PrimaryContext::Of(*options_.device).MakeCurrent();
     builder_ = library_->CreateBuilder(lease_.logger());
     if (builder_ == nullptr) throw LibraryFailure(log_, "TensorRT did not create a builder");
+  }
+
+  void Parse() {
+    Open();
     network_.reset(builder_->createNetworkV2(kNetworkFlags));
     if (network_ == nullptr) throw LibraryFailure(log_, "TensorRT did not create a network");
     ParseResult parsed = ParseModel(*library_, options_.model, *network_, lease_.logger());
@@ -54,6 +62,7 @@ class Construction {
       result_.parser_errors = std::move(parsed.errors);
       throw Error("PARSE", result_.parser_errors.front().description);
     }
+    ApplyIoTypes(options_.io_types, *network_);
     result_.network = DescribeNetwork(*network_, options_.describe_layers);
   }
 
@@ -62,6 +71,7 @@ class Construction {
 #if TRTN_HAS_PROGRESS_MONITOR
     BuildMonitor monitor(control_);
 #endif
+    std::optional<TimingCache> timings;
     std::optional<Calibration> calibration;
     if (options_.calibrator) calibration.emplace(*options_.calibrator, control_);
     const Owned<IBuilderConfig> config(builder_->createBuilderConfig());
@@ -70,12 +80,14 @@ class Construction {
     config->setProgressMonitor(&monitor);
 #endif
     Configure(options_.config, *config);
+    if (options_.timing_cache) timings.emplace(*options_.timing_cache, *config);
     if (options_.ranges) {
       result_.ranges = ApplyDynamicRanges(*options_.ranges, *network_);
       if (options_.strict_ranges && !result_.ranges->missing.empty()) {
         throw Error("TABLE_INCOMPLETE", "Tensors lack a range");
       }
     }
+    result_.unused_layer_types = ApplyLayerTypes(options_.layer_types, *network_);
     AddProfiles(*builder_, *config, result_.network.inputs, options_.profiles);
     if (calibration) calibration->Attach(*builder_, result_.network, *config);
     result_.plan.reset(builder_->buildSerializedNetwork(*network_, *config));
@@ -84,9 +96,24 @@ class Construction {
     if (result_.plan == nullptr || result_.plan->size() == 0) {
       throw LibraryFailure(log_, "TensorRT could not build the engine");
     }
+    if (timings) Keep(*timings);
+  }
+
+  void CombineTimings() {
+    Open();
+    const Owned<IBuilderConfig> config(builder_->createBuilderConfig());
+    if (config == nullptr) throw LibraryFailure(log_, "TensorRT did not create a configuration");
+    TimingCache timings(*options_.timing_cache, *config);
+    timings.Combine(*options_.more_timings, *config);
+    Keep(timings);
   }
 
  private:
+  void Keep(const TimingCache& timings) {
+    result_.timing_cache = timings.Bytes();
+    result_.timing_cache_ignored = timings.ignored();
+  }
+
   const BuildOptions& options_;
   CallControl& control_;
   CallLog& log_;
@@ -129,6 +156,10 @@ BuildResult Build(const BuildOptions& options, CallControl& control) {
     construction.Parse();
     construction.Build();
   });
+}
+
+BuildResult CombineTimings(const BuildOptions& options, CallControl& control) {
+  return Run(options, control, [](Construction& construction) { construction.CombineTimings(); });
 }
 
 BuildResult Describe(const BuildOptions& options, CallControl& control) {

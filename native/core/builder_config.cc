@@ -98,6 +98,58 @@ void SetFlags(const ConfigOptions& options, IBuilderConfig& config) {
 #endif
 }
 
+std::optional<nvinfer1::TacticSource> TacticSourceOf(const std::string& name) {
+  using nvinfer1::TacticSource;
+#if TRTN_HAS_LAYER_PRECISION
+  if (name == "CUBLAS") return TacticSource::kCUBLAS;
+  if (name == "CUBLAS_LT") return TacticSource::kCUBLAS_LT;
+  if (name == "CUDNN") return TacticSource::kCUDNN;
+#endif
+  if (name == "EDGE_MASK_CONVOLUTIONS") return TacticSource::kEDGE_MASK_CONVOLUTIONS;
+  if (name == "JIT_CONVOLUTIONS") return TacticSource::kJIT_CONVOLUTIONS;
+  return std::nullopt;
+}
+
+void SetTacticSources(const ConfigOptions& options, IBuilderConfig& config) {
+  if (options.tactic_sources.empty()) return;
+  nvinfer1::TacticSources sources = config.getTacticSources();
+  for (const auto& [name, on] : options.tactic_sources) {
+    const auto source = TacticSourceOf(name);
+    // Turning off what is not there is what was asked for.
+    if (!source && !on) continue;
+    if (!source) {
+      throw Error("OPTION_UNSUPPORTED", std::string(kFamily) + " has no tactic source " + name);
+    }
+    const nvinfer1::TacticSources bit = 1U << static_cast<uint32_t>(*source);
+    sources = on ? sources | bit : sources & ~bit;
+  }
+  if (!config.setTacticSources(sources)) {
+    throw Error("OPTION_UNSUPPORTED", "TensorRT refuses these tactic sources");
+  }
+}
+
+void SetHardwareCompatibility(const std::string& name, IBuilderConfig& config) {
+  using nvinfer1::HardwareCompatibilityLevel;
+  if (name.empty()) return;
+  auto level = HardwareCompatibilityLevel::kNONE;
+  bool known = name == "none";
+  if (name == "ampere+") {
+    level = HardwareCompatibilityLevel::kAMPERE_PLUS;
+    known = true;
+  }
+#if NV_TENSORRT_MAJOR != 8
+  if (name == "sameComputeCapability") {
+    level = HardwareCompatibilityLevel::kSAME_COMPUTE_CAPABILITY;
+    known = true;
+  }
+#endif
+  if (known) config.setHardwareCompatibilityLevel(level);
+  // Early versions of a family do not know every level of its headers.
+  if (!known || config.getHardwareCompatibilityLevel() != level) {
+    throw Error("OPTION_UNSUPPORTED", "This TensorRT has no hardware compatibility level " + name);
+  }
+}
+
 }  // namespace
 
 void Configure(const ConfigOptions& options, IBuilderConfig& config) {
@@ -107,6 +159,10 @@ void Configure(const ConfigOptions& options, IBuilderConfig& config) {
   }
   if (options.optimization_level) config.setBuilderOptimizationLevel(*options.optimization_level);
   SetFlags(options, config);
+  SetHardwareCompatibility(options.hardware_compatibility, config);
+  SetTacticSources(options, config);
+  if (options.max_aux_streams) config.setMaxAuxStreams(*options.max_aux_streams);
+  if (options.timing_iterations) config.setAvgTimingIterations(*options.timing_iterations);
   config.setProfilingVerbosity(ProfilingVerbosityOf(options.verbosity));
 }
 

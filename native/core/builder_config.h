@@ -20,6 +20,10 @@ struct ConfigOptions {
   Verbosity verbosity = Verbosity::kDetailed;
   std::vector<std::string> flags;  // names of BuilderFlag in lower case: int8, fp16, strip_plan, …
   bool tf32 = true;
+  std::string hardware_compatibility;  // trtexec's names; empty: this GPU only
+  std::optional<int> max_aux_streams;
+  std::optional<int> timing_iterations;  // kernels are timed this often and averaged
+  std::vector<std::pair<std::string, bool>> tactic_sources;  // turned on or off
 };
 
 // Throws Error TARGET_UNSUPPORTED for compute capabilities that the library refuses, and

@@ -1,6 +1,7 @@
 #include "node/convert.h"
 
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,32 @@ std::pair<std::string, uint64_t> PoolFrom(Napi::Value value) {
   return {StringOf(object, "name"), static_cast<uint64_t>(IntegerOf(object.Get("bytes")))};
 }
 
+std::pair<std::string, std::vector<std::string>> RuleFrom(Napi::Value value) {
+  const Napi::Object object = ObjectOf(value);
+  std::vector<std::string> types = ListOf<std::string>(object, "types", TextOf);
+  if (types.empty()) Refuse(value.Env(), "types", "at least one type");
+  return {StringOf(object, "name"), std::move(types)};
+}
+
+std::pair<std::string, bool> SwitchFrom(Napi::Value value) {
+  const Napi::Object object = ObjectOf(value);
+  return {StringOf(object, "name"), object.Get("on").ToBoolean()};
+}
+
+std::optional<int> OptionalInteger(Napi::Object object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (value.IsUndefined()) return std::nullopt;
+  return static_cast<int>(IntegerOf(value));
+}
+
+std::optional<std::vector<char>> BytesFrom(Napi::Object object, const char* name) {
+  const Napi::Value value = object.Get(name);
+  if (value.IsUndefined()) return std::nullopt;
+  if (!value.IsTypedArray()) Refuse(object.Env(), name, "a Uint8Array");
+  const auto array = value.As<Napi::Uint8Array>();
+  return std::vector<char>(array.Data(), array.Data() + array.ByteLength());
+}
+
 std::pair<std::string, float> MagnitudeFrom(Napi::Value value) {
   const Napi::Object object = ObjectOf(value);
   return {StringOf(object, "name"), object.Get("amax").ToNumber().FloatValue()};
@@ -103,12 +130,16 @@ ConfigOptions ConfigFrom(Napi::Object object) {
       ListOf<int>(object, "computeCapabilities",
                   [](Napi::Value value) { return static_cast<int>(IntegerOf(value)); });
   config.memory_pools = ListOf<std::pair<std::string, uint64_t>>(object, "memoryPools", PoolFrom);
-  const Napi::Value level = object.Get("optimizationLevel");
-  if (!level.IsUndefined()) config.optimization_level = static_cast<int>(IntegerOf(level));
+  config.optimization_level = OptionalInteger(object, "optimizationLevel");
   config.verbosity = VerbosityFrom(object);
   config.flags = ListOf<std::string>(object, "flags", TextOf);
   const Napi::Value tf32 = object.Get("tf32");
   config.tf32 = tf32.IsUndefined() || tf32.ToBoolean();
+  config.hardware_compatibility = StringOf(object, "hardwareCompatibility");
+  config.max_aux_streams = OptionalInteger(object, "maxAuxStreams");
+  config.timing_iterations = OptionalInteger(object, "timingIterations");
+  config.tactic_sources =
+      ListOf<std::pair<std::string, bool>>(object, "tacticSources", SwitchFrom);
   return config;
 }
 
@@ -209,6 +240,15 @@ BuildOptions BuildOptionsFrom(Napi::Object object) {
   if (!object.Get("ranges").IsUndefined()) {
     options.ranges = ListOf<std::pair<std::string, float>>(object, "ranges", MagnitudeFrom);
   }
+  options.layer_types.precisions =
+      ListOf<LayerTypeRules::value_type>(object, "layerPrecisions", RuleFrom);
+  options.layer_types.outputs =
+      ListOf<LayerTypeRules::value_type>(object, "layerOutputTypes", RuleFrom);
+  options.io_types = {ListOf<std::string>(object, "inputTypes", TextOf),
+                      ListOf<std::string>(object, "outputTypes", TextOf)};
+  options.timing_cache = BytesFrom(object, "timingCache");
+  options.more_timings = BytesFrom(object, "moreTimings");
+  options.device = OptionalInteger(object, "deviceId");
   options.strict_ranges = object.Get("strictRanges").ToBoolean();
   const Napi::Value layers = object.Get("describeLayers");
   options.describe_layers = layers.IsUndefined() || layers.ToBoolean();
@@ -233,6 +273,12 @@ Napi::Object OutcomeOf(Napi::Env env, const BuildResult& result) {
   object.Set("parserErrors", ArrayOf(env, result.parser_errors, ParserErrorObject));
   object.Set("network", NetworkObject(env, result.network));
   if (result.ranges) object.Set("ranges", RangesObject(env, *result.ranges));
+  object.Set("unusedLayerTypes", ArrayOf(env, result.unused_layer_types, Text));
+  if (result.timing_cache) {
+    object.Set("timingCache", Napi::Buffer<char>::Copy(env, result.timing_cache->data(),
+                                                       result.timing_cache->size()));
+    object.Set("timingCacheIgnored", result.timing_cache_ignored);
+  }
   object.Set("layerReport", result.layer_report);
   object.Set("log", ArrayOf(env, result.log, LogObject));
   object.Set("libraryVersion", result.library_version);

@@ -68,6 +68,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("build", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return StartCall(info, Build);
               }));
+  exports.Set("combineTimings", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return StartCall(info, CombineTimings);
+              }));
   exports.Set("describe", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return StartCall(info, Describe);
               }));

@@ -97,6 +97,7 @@ export class BuildCalibrator {
             calibrator: {
               algorithm,
               ...(bytes === undefined ? {} : { cache: bytes }),
+              ...(request.deviceId === undefined ? {} : { deviceId: request.deviceId }),
               onEvent: (event, payload) => {
                 try {
                   this.#onEvent(event, payload, started, hooks);
