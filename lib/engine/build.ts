@@ -31,16 +31,25 @@ import {
   restoreCache,
 } from './calibrator/index.js';
 import { type BuildWarning, failureOf, warningsOf } from './failures.js';
+import {
+  checkImageInput,
+  type ImageInputInfo,
+  type ImageModel,
+  imageProfiles,
+  withImageInput,
+} from './image-input.js';
 import { type EngineLayer, parseLayerReport } from './layers.js';
 import { runNativeCall } from './native-call.js';
 import { flagsOf, nativeOptions } from './native-options.js';
 import type { BuildOptions, DescribeOptions, OptimizationProfile } from './options.js';
 import { checkPrecision, precisionOf, wantsImplicitPrecision } from './precision.js';
+import { buildOptionsFromProviderOptions, type TranslatedOptions } from './provider-options.js';
 import {
   coverageOf,
   coverageWarnings,
   incomplete,
   type RangeCoverage,
+  type TableRanges,
   tableRanges,
 } from './ranges.js';
 
@@ -71,6 +80,8 @@ export interface BuildResult {
   modelSha256: string;
   /** What TensorRT's calibrator did, when the build had one. */
   calibration?: CalibrationReport;
+  /** What the engine does to images of bytes, when it was built with `imageInput`. */
+  imageInput?: ImageInputInfo;
   /** Which tensors got a range from the calibration table; absent without a table. */
   ranges?: RangeCoverage;
   /** Path of the model, when it was given by path. */
@@ -153,6 +164,20 @@ async function prepare(
   };
 }
 
+/** The caller's options, over those that it gives under the provider's names. */
+function withProviderOptions(given: BuildOptions): TranslatedOptions {
+  if (given.providerOptions === undefined) return { options: given, notes: [] };
+  const { options, notes } = buildOptionsFromProviderOptions(given.providerOptions);
+  return { options: { ...options, ...given }, notes };
+}
+
+/** What a table says of the model's input stands on the tensor that takes its place. */
+function rangesFor({ ranges }: TableRanges, image: ImageModel | undefined): TableRanges['ranges'] {
+  if (image === undefined) return ranges;
+  const { tensor, info } = image;
+  return ranges.map((one) => (one.name === info.input ? { ...one, name: tensor } : one));
+}
+
 function unusedWarnings(names: readonly string[]): string[] {
   return names.map((name) => `No layer is named ${JSON.stringify(name)}: its type has no effect`);
 }
@@ -173,11 +198,22 @@ function preferredFamilies(options: BuildOptions): readonly Family[] | undefined
  */
 export async function prepareBuild(
   model: string | Uint8Array,
-  options: BuildOptions,
+  given: BuildOptions,
 ): Promise<CachedBuild> {
-  const checked = nativeOptions(options);
+  const { options, notes } = withProviderOptions(given);
+  const imageOptions =
+    options.imageInput === undefined ? undefined : checkImageInput(options.imageInput);
+  nativeOptions(options);
   const moreFlags = flagsOf(options);
   checkPrecision(options);
+  if (imageOptions !== undefined && options.calibrator !== undefined) {
+    throw expected(
+      'imageInput',
+      'no calibrator beside it; give its cache as calibration',
+      true,
+      'range',
+    );
+  }
   const { timingCacheFile, deviceId = 0 } = options;
   integer('deviceId', deviceId, 0, 1023);
   if (timingCacheFile !== undefined && typeof timingCacheFile !== 'string') {
@@ -194,14 +230,19 @@ export async function prepareBuild(
   const precision = precisionOf(options, library, loaded);
   const table =
     options.calibration === undefined ? undefined : await tableRanges(options.calibration, loaded);
+  const image = imageOptions && withImageInput(loaded, imageOptions);
   const { tf32 } = precision;
   const flags = [...precision.flags, ...moreFlags];
+  const profiles = image
+    ? imageProfiles(options.profiles ?? [], image.info.input)
+    : (options.profiles ?? []);
   const request: NativeBuildOptions = {
     ...native,
-    ...checked,
+    ...nativeOptions({ ...options, profiles }),
+    ...(image ? { modelBytes: image.bytes, floatTensors: image.between } : {}),
     ...(flags.length === 0 ? {} : { flags }),
     ...(tf32 ? {} : { tf32 }),
-    ...(table === undefined ? {} : { ranges: table.ranges }),
+    ...(table === undefined ? {} : { ranges: rangesFor(table, image) }),
     ...(options.strict === true ? { strictRanges: true } : {}),
   };
   const calibrator =
@@ -222,6 +263,7 @@ export async function prepareBuild(
     if (outcome.plan === undefined) throw new TensorRTError('BUILD_FAILED', 'No plan came back');
     call.signal?.throwIfAborted();
     const own = [
+      ...notes,
       ...precision.warnings,
       ...(table?.warnings ?? []),
       ...warnings,
@@ -235,12 +277,13 @@ export async function prepareBuild(
       network: outcome.network,
       layers: parseLayerReport(outcome.layerReport),
       warnings: [...own.map((text) => ({ text })), ...warningsOf(outcome.log)],
-      profiles: options.profiles ?? [],
+      profiles,
       ...(options.computeCapabilities === undefined
         ? {}
         : { computeCapabilities: [...options.computeCapabilities] }),
       library: { family: library.family, version: library.version },
       modelSha256: loaded.sha256,
+      ...(image === undefined ? {} : { imageInput: image.info }),
       ...(calibrator === undefined ? {} : { calibration: await calibrator.finish(outcome) }),
       ...(coverage === undefined ? {} : { ranges: coverage }),
       ...(typeof model === 'string' ? { modelPath: model } : {}),
@@ -253,7 +296,7 @@ export async function prepareBuild(
     recipe: options.recipe,
     model: loaded,
     library,
-    native: { ...request },
+    native: image ? { ...request, imageInput: image.info } : { ...request },
     deviceId,
     ...(calibrator === undefined ? {} : { calibrator: { id: calibrator.id } }),
     ...(typeof model === 'string' ? { modelPath: model } : {}),

@@ -24,6 +24,7 @@ export {
   type CalibratorOptions,
 } from './calibrator/index.js';
 export type { BuildWarning } from './failures.js';
+export type { ImageInputInfo, ImageInputOptions } from './image-input.js';
 export {
   type EngineInspection,
   inspectEngine,
@@ -53,6 +54,11 @@ export type {
   ProfilingVerbosity,
   ShapeRange,
 } from './options.js';
+export {
+  buildOptionsFromProviderOptions,
+  type ProviderOptions,
+  type TranslatedOptions,
+} from './provider-options.js';
 export type { RangeCoverage } from './ranges.js';
 export {
   MEMORY_POOLS,

@@ -9,6 +9,7 @@ import type { BuildResult } from './build.js';
 import { parseResult, stringifyResult } from './cache/json.js';
 import type { CacheKeyParts } from './cache/key.js';
 import type { BuildWarning } from './failures.js';
+import type { ImageInputInfo } from './image-input.js';
 import { countOutputTypes } from './layers.js';
 import type { OptimizationProfile } from './options.js';
 
@@ -37,6 +38,8 @@ export interface EngineManifest {
   profiles: readonly OptimizationProfile[];
   /** Number of layers by the element type of their output; empty without a layer report. */
   layerTypes: Readonly<Record<string, number>>;
+  /** What the engine itself does to images of bytes; absent when its input is the model's. */
+  imageInput?: ImageInputInfo;
   /** What is done to an image before the engine sees it. */
   recipe?: unknown;
   /** What TensorRT warned about; absent in manifests of earlier versions. */
@@ -116,6 +119,7 @@ export function manifestOf(result: BuildResult, path: string, recipe?: unknown):
     outputs: result.outputs,
     profiles: result.profiles,
     layerTypes: countOutputTypes(result.layers),
+    ...(result.imageInput === undefined ? {} : { imageInput: result.imageInput }),
     ...(recipe === undefined ? {} : { recipe }),
     warnings: result.warnings,
     buildMs: Math.round(result.elapsedMs),

@@ -2,7 +2,9 @@ import type { CalibrationTable } from '../calibration/index.js';
 import type { LongCallOptions } from '../progress.js';
 import type { LibraryOptions } from '../runtime/index.js';
 import type { CalibratorOptions } from './calibrator/index.js';
+import type { ImageInputOptions } from './image-input.js';
 import type { LayerTypeMap } from './network-types.js';
+import type { ProviderOptions } from './provider-options.js';
 import type { MemoryPoolSizes } from './trtexec-syntax.js';
 
 /** The shapes of one input in an optimization profile; for a shape tensor, its values. */
@@ -103,6 +105,17 @@ export interface BuildOptions extends DescribeOptions {
   directIO?: boolean;
   /** TensorRT 8.6: guesses which kernels are fast rather than timing all of them. */
   heuristic?: boolean;
+  /**
+   * Makes the engine take images as bytes, uint8 of [batch, height, width, 3] with red, green, blue, in
+   * place of the model's float input of the same name: `true` divides by 255. Profiles may have either
+   * form.
+   */
+  imageInput?: true | ImageInputOptions;
+  /**
+   * Options by the names of ONNX Runtime's TensorRT execution provider, as a notebook has them; what is
+   * given beside them under this package's names comes first.
+   */
+  providerOptions?: ProviderOptions;
   /** Number of the GPU that is built for. Default: 0. */
   deviceId?: number;
   /**

@@ -221,6 +221,8 @@ export interface NativeBuildOptions {
   deviceId?: number;
   /** Magnitudes by tensor name, for families that quantise while building. */
   ranges?: { name: string; amax: number }[];
+  /** Tensors that need no range, because they are to stay in floating point. */
+  floatTensors?: string[];
   /** Whether a tensor without a range ends the build. */
   strictRanges?: boolean;
   describeLayers?: boolean;

@@ -5,8 +5,10 @@ import {
   type BuildResult,
   buildEngine,
   type EngineManifest,
+  type ImageInputOptions,
   saveEngine,
 } from '../engine/index.js';
+import type { Recipe } from '../preprocess/index.js';
 import { checkWritable } from './output.js';
 import { type FoundRecipe, type RecipeOptions, taskRecipe } from './recipe.js';
 
@@ -26,9 +28,15 @@ export interface BuildFileResult {
   manifest: EngineManifest;
 }
 
+/** What an engine does to bytes so that its model sees what the recipe makes of an image. */
+function imageInputOf({ scale, mean, std, colorOrder }: Recipe): ImageInputOptions {
+  return { divisor: 1 / scale, mean, std, bgr: colorOrder === 'bgr' };
+}
+
 /**
  * Builds an engine from an ONNX model and writes it, with a manifest beside it that holds the recipe of
- * the images: the one that is given, else the model's own (`<model>.recipe.json`).
+ * the images: the one that is given, else the model's own (`<model>.recipe.json`). With
+ * `imageInput: true` that recipe's scale, mean, deviation and colour order go into the engine.
  *
  * @param model Path of an ONNX model, or of a folder that holds one.
  * @param options Where to write, recipe, and everything that {@link buildEngine} takes.
@@ -51,7 +59,12 @@ export async function buildFile(
   // Without a word about it nobody knows how this model's images are prepared.
   const known = found.file !== undefined || Object.keys(asked).length > 0;
   const kept = known ? { recipe: found.recipe } : {};
-  const { plan, ...build } = await buildEngine(path, { ...rest, ...kept });
+  const imageInput = rest.imageInput === true ? imageInputOf(found.recipe) : rest.imageInput;
+  const { plan, ...build } = await buildEngine(path, {
+    ...rest,
+    ...kept,
+    ...(imageInput === undefined ? {} : { imageInput }),
+  });
   rest.signal?.throwIfAborted();
   const { planPath, manifestPath, manifest } = await saveEngine({ plan, ...build }, out, kept);
   return { build, files: [planPath, manifestPath], manifest };

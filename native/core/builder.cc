@@ -82,7 +82,7 @@ class Construction {
     Configure(options_.config, *config);
     if (options_.timing_cache) timings.emplace(*options_.timing_cache, *config);
     if (options_.ranges) {
-      result_.ranges = ApplyDynamicRanges(*options_.ranges, *network_);
+      result_.ranges = ApplyDynamicRanges(*options_.ranges, options_.float_tensors, *network_);
       if (options_.strict_ranges && !result_.ranges->missing.empty()) {
         throw Error("TABLE_INCOMPLETE", "Tensors lack a range");
       }

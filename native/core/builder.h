@@ -24,6 +24,7 @@ struct BuildOptions {
   std::vector<Profile> profiles;
   ConfigOptions config;
   std::optional<Magnitudes> ranges;  // of tensors, for families that quantise while building
+  std::vector<std::string> float_tensors;  // need no range
   bool strict_ranges = false;        // a tensor without one ends the build
   LayerTypes layer_types;
   IoTypes io_types;

@@ -70,7 +70,8 @@ std::optional<float> MagnitudeOf(const nvinfer1::Weights& weights) {
 
 class Ranges {
  public:
-  explicit Ranges(INetworkDefinition& network) : network_(network) {}
+  Ranges(const std::vector<std::string>& floats, INetworkDefinition& network)
+      : network_(network), floats_(floats.begin(), floats.end()) {}
 
   RangeReport Apply(const Magnitudes& table) {
     for (int32_t i = 0; i < network_.getNbInputs(); ++i) Consider(network_.getInput(i));
@@ -94,7 +95,11 @@ class Ranges {
 
  private:
   void Consider(ITensor* tensor) {
-    if (tensor != nullptr && HoldsFloats(*tensor)) tensors_.push_back(tensor);
+    if (Needs(tensor)) tensors_.push_back(tensor);
+  }
+
+  bool Needs(const ITensor* tensor) const {
+    return tensor != nullptr && HoldsFloats(*tensor) && floats_.count(tensor->getName()) == 0;
   }
 
   // False when the library refuses: the tensor then has no range.
@@ -157,7 +162,7 @@ class Ranges {
   }
 
   bool Lacks(ITensor* tensor) const {
-    return tensor != nullptr && HoldsFloats(*tensor) && amax_.count(tensor) == 0;
+    return Needs(tensor) && amax_.count(tensor) == 0;
   }
 
   void Copy(ITensor* from, ITensor* to) {
@@ -178,6 +183,7 @@ class Ranges {
   }
 
   INetworkDefinition& network_;
+  std::set<std::string> floats_;
   std::vector<ITensor*> tensors_;
   std::map<ITensor*, float> amax_;
   std::set<ITensor*> derived_;
@@ -195,11 +201,12 @@ bool IsExplicitlyQuantized(const INetworkDefinition& network) {
   return false;
 }
 
-RangeReport ApplyDynamicRanges(const Magnitudes& table, INetworkDefinition& network) {
+RangeReport ApplyDynamicRanges(const Magnitudes& table, const std::vector<std::string>& floats,
+                               INetworkDefinition& network) {
 #if TRTN_HAS_LAYER_PRECISION
-  return Ranges(network).Apply(table);
+  return Ranges(floats, network).Apply(table);
 #else
-  (void)table, (void)network;
+  (void)table, (void)floats, (void)network;
   return {};
 #endif
 }

@@ -26,6 +26,8 @@ bool IsExplicitlyQuantized(const nvinfer1::INetworkDefinition& network);
 // Sets -amax..amax on every tensor that the table names, on constants by their own values, and on what
 // follows from these: a reshaped or sliced tensor has the range of its source. Does nothing but report
 // on families without implicit quantisation.
-RangeReport ApplyDynamicRanges(const Magnitudes& table, nvinfer1::INetworkDefinition& network);
+// The tensors named in `floats` are to stay in floating point: they get none, and need none.
+RangeReport ApplyDynamicRanges(const Magnitudes& table, const std::vector<std::string>& floats,
+                               nvinfer1::INetworkDefinition& network);
 
 }  // namespace trtn

@@ -249,6 +249,7 @@ BuildOptions BuildOptionsFrom(Napi::Object object) {
   options.timing_cache = BytesFrom(object, "timingCache");
   options.more_timings = BytesFrom(object, "moreTimings");
   options.device = OptionalInteger(object, "deviceId");
+  options.float_tensors = ListOf<std::string>(object, "floatTensors", TextOf);
   options.strict_ranges = object.Get("strictRanges").ToBoolean();
   const Napi::Value layers = object.Get("describeLayers");
   options.describe_layers = layers.IsUndefined() || layers.ToBoolean();

@@ -24,6 +24,7 @@ interface Flags extends BuildFlags, BuildImageFlags {
   onnx?: string;
   saveEngine: string;
   recipe?: string;
+  skipInference?: boolean;
 }
 
 /** Harmless warnings are notes with their explanation; all others are warnings. */
@@ -103,12 +104,16 @@ export function buildCommand(io: CliIo): Command {
       '--recipe <file|name>',
       'recipe of the images, kept beside the engine (default: the one beside the model)',
     )
+    .option('--skip-inference', 'does nothing: `build` never runs the engine')
     .action(action<[string | undefined], Flags>(io, buildAction));
   return examples(command, [
     'build model.int8.onnx --saveEngine=model.engine --computeCapabilities=80,89,120',
     'build --onnx=model.onnx --saveEngine=model.engine --optShapes=input:1x3x224x224',
     'build model.onnx --int8 --fp16 --calibration calibration --saveEngine=model.engine',
     'build model.onnx --int8 --fp16 --images photos --count 500 --calib=model.cache --saveEngine=model.engine',
+    'build model.onnx --fp16 --profile=0 --shapes=input:1x3x224x224 --profile=1 ' +
+      '--minShapes=input:2x3x224x224 --optShapes=input:8x3x224x224 ' +
+      '--maxShapes=input:32x3x224x224 --saveEngine=model.engine',
     'build model.onnx --saveEngine=model.engine --minShapes=input:1x3x224x224 ' +
       '--optShapes=input:8x3x224x224 --maxShapes=input:32x3x224x224 --memPoolSize=workspace:4096M',
   ]);
