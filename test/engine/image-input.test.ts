@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CalibrationTable } from '../../lib/calibration/index.js';
 import { checkImageInput, imageProfiles, withImageInput } from '../../lib/engine/image-input.js';
 import { buildEngine, readManifest, saveEngine } from '../../lib/engine/index.js';
-import { TensorProto_DataType as DataType, loadModel } from '../../lib/onnx/index.js';
+import { createNode, TensorProto_DataType as DataType, loadModel } from '../../lib/onnx/index.js';
 import { openOnnxRuntimeSession } from '../../lib/session/index.js';
 import { Tensor } from '../../lib/tensor.js';
 import { FakeBuilds } from './fake-builds.js';
@@ -70,9 +70,7 @@ describe('an image input', () => {
       const { proto } = await loadModel(edited.bytes);
       return proto.graph!.node.slice(0, 6).map(({ opType }) => opType);
     };
-    expect(await nodes({ divisor: 1 })).toEqual([
-      ...['Cast', 'Transpose', 'Conv', 'Relu', 'Conv', 'Relu'],
-    ]);
+    expect((await nodes({ divisor: 1 })).slice(0, 3)).toEqual(['Cast', 'Transpose', 'Conv']);
     expect((await nodes({})).slice(0, 4)).toEqual(['Cast', 'Transpose', 'Mul', 'Conv']);
     expect((await nodes({ ...IMAGENET, bgr: true })).slice(0, 5)).toEqual([
       ...['Cast', 'Transpose', 'Gather', 'Mul', 'Add'],
@@ -80,12 +78,11 @@ describe('an image input', () => {
   });
 
   it('takes half precision models, and refuses what is no image', async () => {
-    const half = modelBytes([], [], { type: DataType.FLOAT16, input: [1, 3, 8, 8] });
-    const loaded = await loadModel(half);
-    loaded.proto.graph!.node.push(...(await loadModel(modelBytes([], []))).proto.graph!.node);
-    const edited = withImageInput(loaded, checkImageInput(true));
+    const relu = [createNode('Relu', ['x'], ['y'])];
+    const half = modelBytes(relu, [], { type: DataType.FLOAT16, input: [1, 3, 8, 8] });
+    const edited = withImageInput(await loadModel(half), checkImageInput(true));
     expect((await loadModel(edited.bytes)).proto.graph!.node.map(({ opType }) => opType)).toEqual([
-      ...['Cast', 'Transpose', 'Mul', 'Cast'],
+      ...['Cast', 'Transpose', 'Mul', 'Cast', 'Relu'],
     ]);
     const wide = await loadModel(convModel());
     expect(() => withImageInput(wide, checkImageInput(true))).toThrow('The model has 0 inputs');
@@ -172,6 +169,5 @@ describe('an engine with an image input', () => {
     await expect(ten.build(DIGITS, { imageInput: true, calibrator })).rejects.toThrow(
       'Expected no calibrator beside it; give its cache as calibration for imageInput',
     );
-    writeFileSync(ten.path('x'), '');
   });
 });
