@@ -127,19 +127,25 @@ function findInput(graph: GraphProto, name: string | undefined): ValueInfoProto 
   );
 }
 
-function imageInfo(name: string, extents: readonly Extent[]): ValueInfoProto {
-  const [batch, channels, height, width] = extents;
-  const dim = [batch, height, width, channels].map((extent) => ({
-    value:
-      extent?.value !== undefined
-        ? { case: 'dimValue' as const, value: extent.value }
-        : extent?.name !== undefined
-          ? { case: 'dimParam' as const, value: extent.name }
-          : { case: undefined },
-  }));
+/** Which extents of [batch, channels, height, width] an image of bytes has, in order. */
+const PIXELS = [0, 2, 3, 1];
+const PLANES = [0, 1, 2, 3];
+
+function describedValue(
+  name: string,
+  elemType: number,
+  extents: readonly Extent[],
+  order: readonly number[],
+): ValueInfoProto {
+  const dim = order.map((axis) => {
+    const { value, name: symbol } = extents[axis]!;
+    if (value !== undefined) return { value: { case: 'dimValue' as const, value } };
+    if (symbol !== undefined) return { value: { case: 'dimParam' as const, value: symbol } };
+    return { value: { case: undefined } };
+  });
   return create(ValueInfoProtoSchema, {
     name,
-    type: { value: { case: 'tensorType', value: { elemType: DataType.UINT8, shape: { dim } } } },
+    type: { value: { case: 'tensorType', value: { elemType, shape: { dim } } } },
   });
 }
 
@@ -166,6 +172,7 @@ export function withImageInput(
   const index = new GraphIndex(graph);
   const { name } = old;
   const type = elementOf(old)!;
+  const extents = extentsOf(old)!;
   const { divisor, mean, std, bgr } = options;
   const scale = [0, 1, 2].map((c) => 1 / divisor / (std?.[c] ?? 1));
   const shift = [0, 1, 2].map((c) => -(mean?.[c] ?? 0) / (std?.[c] ?? 1));
@@ -206,7 +213,13 @@ export function withImageInput(
   rename(graph, name, tensor);
   graph.node.unshift(...nodes);
   graph.input = graph.input.map((input) =>
-    input === old ? imageInfo(name, extentsOf(old)!) : input,
+    input === old ? describedValue(name, DataType.UINT8, extents, PIXELS) : input,
+  );
+  graph.valueInfo.push(
+    ...between.map((one, i) =>
+      describedValue(one, DataType.FLOAT, extents, i === 0 ? PIXELS : PLANES),
+    ),
+    describedValue(tensor, type, extents, PLANES),
   );
   return {
     bytes: encodeModel(copy),
