@@ -46,7 +46,7 @@ export {
   type StoredResult,
   saveEngine,
 } from './manifest.js';
-export type { LayerTypeMap, TypeName } from './network-types.js';
+export type { LayerTypeMap } from './network-types.js';
 export type {
   BuildOptions,
   DescribeOptions,

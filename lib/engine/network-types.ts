@@ -13,7 +13,7 @@ const TYPES = {
 } as const;
 
 /** trtexec's names of element types. */
-export type TypeName = keyof typeof TYPES;
+type TypeName = keyof typeof TYPES;
 
 /** Types by layer name, as the native module takes them. */
 export type LayerTypeRules = { name: string; types: string[] }[];
