@@ -110,7 +110,7 @@ function compareOptions(command: Command): Command {
   command
     .option(
       '--compare <list>',
-      'build and compare variants: precisions joined by +, such as fp32,fp16,int8,int8+fp16',
+      'build and compare variants: precisions joined by +, such as fp32,int8+fp16,int8+imageInput',
       listValue('--compare', 'variants such as fp16,int8+fp16', (item) => item),
     )
     .option('--images <dir>', 'folder of images to compare on')

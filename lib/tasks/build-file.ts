@@ -29,7 +29,7 @@ export interface BuildFileResult {
 }
 
 /** What an engine does to bytes so that its model sees what the recipe makes of an image. */
-function imageInputOf({ scale, mean, std, colorOrder }: Recipe): ImageInputOptions {
+export function imageInputOf({ scale, mean, std, colorOrder }: Recipe): ImageInputOptions {
   return { divisor: 1 / scale, mean, std, bgr: colorOrder === 'bgr' };
 }
 

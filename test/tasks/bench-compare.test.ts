@@ -25,7 +25,7 @@ describe('variants', () => {
 
   it('that cannot be are named', () => {
     expect(() => parseVariants(['int4'], undefined)).toThrow(
-      'Expected variants of fp32, fp16, bf16, int8, best, noTF32 joined by + for compare but received "int4"',
+      'Expected variants of fp32, fp16, bf16, int8, best, noTF32, imageInput joined by + for compare but received "int4"',
     );
     expect(() => parseVariants(['fp16+int8'], undefined)).toThrow(
       'Expected a calibration table for the variant fp16+int8 but received none',

@@ -99,7 +99,7 @@ function comparedImages(flags: Flags): CompareImages | undefined {
 }
 
 async function compareAction(context: Context, flags: Flags, model: string): Promise<void> {
-  const { calibration } = flags;
+  const calibration = flags.calibration ?? flags.calib;
   const images = comparedImages(flags);
   // Graphs are on: what is shipped runs with them.
   const { useCudaGraph: _, ...options } = optionsOf(context, flags);

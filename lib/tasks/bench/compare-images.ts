@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TABLE_FILES } from '../../calibration/index.js';
 import { findModel } from '../../dataset/index.js';
+import type { Recipe } from '../../preprocess/index.js';
 import type { EvaluateOptions } from '../evaluate.js';
 import { taskLabels } from '../labels.js';
 import type { EngineOptions } from '../open-engine.js';
@@ -35,7 +36,7 @@ export async function compareImages(
   model: string,
   images: CompareImages,
   calibration: unknown,
-): Promise<CompareImages> {
+): Promise<CompareImages & { recipe: Recipe }> {
   const { recipe: asked, size, divisor, ...rest } = images;
   const path = await findModel(model);
   const named = {

@@ -1,5 +1,7 @@
 import type { BuildOptions } from '../../engine/index.js';
+import type { Recipe } from '../../preprocess/index.js';
 import { InferenceSession } from '../../session/index.js';
+import { imageInputOf } from '../build-file.js';
 import { evaluate } from '../evaluate.js';
 import { type BenchResult, benchOpened, sessionOptionsOf } from './bench.js';
 import { type CompareImages, compareImages } from './compare-images.js';
@@ -112,9 +114,16 @@ interface Built {
   bench: BenchResult;
 }
 
+/** With the recipe's numbers in the engine, where it takes images as bytes. */
+function withRecipe(variant: Variant, recipe: Recipe | undefined): Variant {
+  if (variant.options.imageInput === undefined || recipe === undefined) return variant;
+  return { ...variant, options: { ...variant.options, imageInput: imageInputOf(recipe) } };
+}
+
 async function measureVariant(variant: Variant, model: string, options: CompareOptions) {
   // Precisions are the variant's alone.
-  const { int8, fp16, bf16, best, tf32, calibration, calibrator, ...common } = options.build ?? {};
+  const { int8, fp16, bf16, best, tf32, calibration, calibrator, imageInput, ...common } =
+    options.build ?? {};
   const build = { ...common, ...variant.options };
   const engine = await benchEngine(model, { ...options, build });
   const bench = await benchOpened(engine, { ...options, overhead: true });
@@ -180,7 +189,10 @@ export async function compareVariants(
   const images = asked && (await compareImages(model, asked, calibration));
   const settings = { ...options, useCudaGraph: options.useCudaGraph ?? true };
   const built: Built[] = [];
-  for (const variant of variants) built.push(await measureVariant(variant, model, settings));
+  for (const variant of variants) {
+    const prepared = withRecipe(variant, images?.recipe);
+    built.push(await measureVariant(prepared, model, settings));
+  }
   const baselineMs = built[0]!.bench.overhead[0]!.run;
   const rows = built.map((one) => row(one, baselineMs));
   if (images !== undefined) {

@@ -4,7 +4,7 @@ import type { BuildOptions } from '../../engine/index.js';
 /** What a variant of an engine changes about its build. */
 export type VariantOptions = Pick<
   BuildOptions,
-  'int8' | 'fp16' | 'bf16' | 'best' | 'tf32' | 'calibration'
+  'int8' | 'fp16' | 'bf16' | 'best' | 'tf32' | 'calibration' | 'imageInput'
 >;
 
 /** A way to build an engine, as `--compare` names it: `fp32`, `int8+fp16`. */
@@ -22,6 +22,7 @@ const TOKENS = {
   int8: { int8: true },
   best: { best: true },
   noTF32: { tf32: false },
+  imageInput: { imageInput: true },
 } as const satisfies Record<string, VariantOptions>;
 
 /** The variant that the others are held against. */
