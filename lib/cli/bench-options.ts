@@ -5,12 +5,10 @@ import { type RecipeFlags, recipeOptions } from './options.js';
 import { integerValue, listValue, numberValue } from './values.js';
 
 /** What {@link benchOptions} gives. */
-export interface BenchFlags extends Omit<BuildFlags, 'shapes' | 'device'>, RecipeFlags {
+export interface BenchFlags extends BuildFlags, RecipeFlags {
   model?: string;
   onnx?: string;
   loadEngine?: string;
-  /** One text, or the text of each profile. */
-  shapes?: string | Readonly<Record<number, string>>;
   warmUp: number;
   duration: number;
   iterations: number;
@@ -24,7 +22,6 @@ export interface BenchFlags extends Omit<BuildFlags, 'shapes' | 'device'>, Recip
   overhead: boolean;
   separateProfileRun?: boolean;
   loadInputs?: [string, string][];
-  device?: number;
   exportTimes?: string;
   exportProfile?: string;
   exportOutput?: string;
@@ -37,9 +34,9 @@ export interface BenchFlags extends Omit<BuildFlags, 'shapes' | 'device'>, Recip
   labels?: string;
 }
 
-/** The shapes to run with. */
+/** The shapes to run with: those of the first profile. */
 export function runShapes({ shapes }: BenchFlags): Record<string, readonly number[]> | undefined {
-  const text = typeof shapes === 'string' ? shapes : shapes?.[0];
+  const text = shapes?.[0];
   return text === undefined ? undefined : Object.fromEntries(parseShapes('--shapes', text));
 }
 
@@ -120,19 +117,7 @@ function compareOptions(command: Command): Command {
   return recipeOptions(command);
 }
 
-/** Adds an option unless the command has one of that name already. */
-function once(command: Command, flags: string, add: (command: Command) => Command): Command {
-  return command.options.some(({ long }) => long === flags) ? command : add(command);
-}
-
 /** The flags of `bench`: what is measured, what is written, what is compared, how it is built. */
 export function benchOptions(command: Command): Command {
-  compareOptions(exportOptions(measuringOptions(command)));
-  buildFlags(command);
-  once(command, '--shapes', (one) =>
-    one.option('--shapes <shapes>', 'shapes to run with, and to build for: name:1x3x224x224'),
-  );
-  return once(command, '--device', (one) =>
-    one.option('--device <n>', 'number of the GPU', integerValue('--device', 0, 1023)),
-  );
+  return buildFlags(compareOptions(exportOptions(measuringOptions(command))));
 }

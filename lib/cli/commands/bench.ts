@@ -13,7 +13,7 @@ import {
   exportedTimes,
 } from '../../tasks/index.js';
 import { benchOptions, type BenchFlags as Flags, runShapes } from '../bench-options.js';
-import { type BuildFlags, buildOptionsOf } from '../build-flags.js';
+import { buildOptionsOf } from '../build-flags.js';
 import { action, type Context, jsonText } from '../context.js';
 import type { CliIo } from '../io.js';
 import { examples, imagesOf, recipeOf } from '../options.js';
@@ -58,7 +58,7 @@ function exportsOf(flags: Flags, result: BenchResult, summary: object): [string,
 /** What both forms of the command take. */
 function optionsOf(context: Context, flags: Flags): BenchOptions {
   const shapes = runShapes(flags);
-  const { family, libraryDir, ...build } = buildOptionsOf(flags as BuildFlags);
+  const { family, libraryDir, ...build } = buildOptionsOf(flags);
   const infStreams = flags.infStreams ?? flags.streams;
   return {
     ...context.call,
