@@ -132,6 +132,8 @@ try {
     node: process.version,
     decodeOnly: await prepare(),
   };
+  // What is known is told at once: the build after the calibration takes minutes.
+  console.error(`prepared: ${JSON.stringify(report)}`);
   if (!values.decodeOnly) {
     let shape;
     async function* feeds() {
@@ -141,12 +143,22 @@ try {
     const range = { min: [1, ...shape.slice(1)], opt: shape, max: shape };
     const dynamic = input.shape?.some((extent) => typeof extent !== 'number' || extent < 0);
     const start = performance.now();
+    let told = '';
+    const tellPhase = ({ phase, done }) => {
+      const now = `${phase} ${phase === 'calibrate' ? done : ''}`;
+      if (now !== told) {
+        const seconds = ((performance.now() - start) / 1000).toFixed(2);
+        console.error(`${seconds} s: ${now}`);
+      }
+      told = now;
+    };
     const built = await buildEngine(model, {
       cache: false,
       ...(values.libraryDir === undefined ? {} : { libraryDir: values.libraryDir }),
       ...(values.fp16 ? { fp16: true } : {}),
       ...(dynamic ? { profiles: [{ [input.name]: range }] } : {}),
       calibrator: { batches: feeds, algorithm: values.algorithm, total: count },
+      onProgress: tellPhase,
     });
     const { calibration } = built;
     const seconds = calibration.calibrationMs / 1000;

@@ -24,6 +24,8 @@ export async function step(name, work) {
     return undefined;
   } finally {
     entry.ms = Math.round(performance.now() - start);
+    // At once: on a machine that is lent by the minute, a run may end before its report.
+    process.stderr.write(`  ${JSON.stringify(entry)}\n`);
   }
 }
 
