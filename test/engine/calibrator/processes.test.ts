@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NOTHING, scaleBits, Workshop } from './support.js';
+import { CALIBRATING, NOTHING, scaleBits, Workshop } from './support.js';
 
-describe.each([10, 8] as const)(
+describe.each(CALIBRATING)(
   'calibrated builds and the process around them, TensorRT %i',
   (major) => {
     let shop: Workshop;

@@ -71,6 +71,10 @@ export function scaleBits(amax: number): string {
   return bits[0]!.toString(16).padStart(8, '0');
 }
 
+/** Versions that calibrate: 8.6 where its headers are, which no package holds. */
+export const CALIBRATING: readonly FakeMajor[] =
+  (process.env.TENSORRT8_INCLUDE_DIR ?? '') === '' ? [10] : [10, 8];
+
 /** Compiled fakes, the compiled library, and models for children to build. */
 export class Workshop {
   readonly fakes: Fakes;
