@@ -79,7 +79,8 @@ describe('calibrate --method', () => {
   it('shows both passes', async () => {
     const args = ['--method', 'percentile', '--out', at('shown')];
     const { stderr } = await cli([...common, ...args], { tty: true });
-    expect(stderr).toMatch(/measure .*40 of 40 images.*count .*40 of 40 images/s);
+    // A bar is drawn ten times a second at most, so the last one of a short pass is not always seen.
+    expect(stderr).toMatch(/measure .* of 40 images.*count .* of 40 images/s);
   });
 
   it.each<[string[], string]>([
