@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, systemCode, TensorRTError } from './errors.js';
 
@@ -72,4 +72,24 @@ export async function writeFiles(
 /** {@link writeFiles} for one file. */
 export function writeFile(path: string, content: Uint8Array | string): Promise<void> {
   return writeFiles([[path, content]]);
+}
+
+/**
+ * Reads the lines of a list that a user wrote, without a byte order mark and with either line end.
+ *
+ * @param file Path of the list.
+ * @param what What it lists, for the message: `files`.
+ * @param flag The option that names it, for the remedy: `--files`.
+ * @throws TensorRTError `FILE_NOT_FOUND`.
+ */
+export async function readListLines(file: string, what: string, flag: string): Promise<string[]> {
+  try {
+    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '').split(/\r?\n/);
+  } catch (error) {
+    throw new TensorRTError(
+      'FILE_NOT_FOUND',
+      `Cannot read the list of ${what} ${file}: ${messageOf(error)}`,
+      { remedy: `Check the path given to ${flag}.`, cause: error },
+    );
+  }
 }

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { messageOf, TensorRTError } from '../errors.js';
+import { TensorRTError } from '../errors.js';
+import { readListLines } from '../files.js';
 
 /**
  * Reads a list of files: one path a line, kept in that order and as it stands. Empty lines, a byte
@@ -12,23 +12,8 @@ import { messageOf, TensorRTError } from '../errors.js';
  *   is empty.
  */
 export async function readFileList(file: string): Promise<string[]> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw new TensorRTError(
-      'FILE_NOT_FOUND',
-      `Cannot read the list of files ${file}: ${messageOf(error)}`,
-      {
-        remedy: 'Check the path given to --files.',
-        cause: error,
-      },
-    );
-  }
-  const paths = text
-    .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== '');
+  const lines = await readListLines(file, 'files', '--files');
+  const paths = lines.filter((line) => line.trim() !== '');
   if (paths.length === 0) {
     throw new TensorRTError('IMAGES_NOT_FOUND', `The list of files ${file} is empty`, {
       remedy: 'Write one path a line, relative to the folder of the images.',

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { messageOf, TensorRTError } from '../errors.js';
-import { type EngineManifest, readManifest } from './manifest.js';
+import type { EngineManifest } from './manifest.js';
+import { checkedManifest, invalidEngine, readPlan } from './plan-file.js';
 
 /** What the first bytes of a plan say. */
 export interface PlanHeader {
@@ -48,12 +46,6 @@ export function readPlanHeader(bytes: Uint8Array): PlanHeader | undefined {
   return { kind: 'tensorrt-rtx', version, bytes: Number(view.getBigUint64(16, true)) };
 }
 
-function invalid(path: string, why: string): TensorRTError {
-  return new TensorRTError('ENGINE_INVALID', `${path} is not a usable engine: ${why}`, {
-    remedy: 'Build the engine again.',
-  });
-}
-
 /**
  * Says what an engine file is, without a GPU: its header, and its manifest when it has one.
  *
@@ -62,25 +54,16 @@ function invalid(path: string, why: string): TensorRTError {
  *   is not the one that its manifest describes.
  */
 export async function inspectEngine(path: string): Promise<EngineInspection> {
-  let plan: Buffer;
-  try {
-    plan = await readFile(path);
-  } catch (error) {
-    throw new TensorRTError('FILE_NOT_FOUND', `Cannot read ${path}: ${messageOf(error)}`, {
-      remedy: 'Give the path of an engine file.',
-      cause: error,
-    });
-  }
+  const plan = await readPlan(path);
   const header = readPlanHeader(plan);
-  if (header === undefined) throw invalid(path, 'it does not begin like a TensorRT plan');
+  if (header === undefined) throw invalidEngine(path, 'it does not begin like a TensorRT plan');
   if (header.bytes !== undefined && header.bytes !== plan.byteLength) {
-    throw invalid(path, `it has ${plan.byteLength} bytes and its header says ${header.bytes}`);
+    throw invalidEngine(
+      path,
+      `it has ${plan.byteLength} bytes and its header says ${header.bytes}`,
+    );
   }
-  const sha256 = createHash('sha256').update(plan).digest('hex');
-  const manifest = await readManifest(path);
-  if (manifest !== undefined && manifest.plan.sha256 !== sha256) {
-    throw invalid(path, 'its SHA-256 is not the one in its manifest');
-  }
+  const { sha256, manifest } = await checkedManifest(path, plan);
   return {
     path,
     bytes: plan.byteLength,

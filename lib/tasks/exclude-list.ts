@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { messageOf, TensorRTError } from '../errors.js';
+import { readListLines } from '../files.js';
 
 /**
  * The text of a list of nodes to leave float: comments, then one name a line.
@@ -20,19 +19,6 @@ export function excludeListText(names: readonly string[], comments: readonly str
  * @throws TensorRTError `FILE_NOT_FOUND`.
  */
 export async function readExcludeList(file: string): Promise<string[]> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    throw new TensorRTError(
-      'FILE_NOT_FOUND',
-      `Cannot read the list of nodes ${file}: ${messageOf(error)}`,
-      { remedy: 'Check the path given to --exclude-file.', cause: error },
-    );
-  }
-  return text
-    .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
+  const lines = await readListLines(file, 'nodes', '--exclude-file');
+  return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
 }

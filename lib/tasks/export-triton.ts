@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { basename, join, parse } from 'node:path';
 import { expected, integer } from '../arguments.js';
-import { type EngineManifest, readManifest, readPlanHeader } from '../engine/index.js';
+import { type EngineManifest, readPlanHeader } from '../engine/index.js';
+import { checkedManifest, readPlan } from '../engine/plan-file.js';
 import { messageOf, TensorRTError } from '../errors.js';
 import { writeFiles } from '../files.js';
 import type { LibraryOptions } from '../runtime/index.js';
@@ -67,31 +66,6 @@ function nameOf(engine: string, name: string | undefined): string {
       .replace(/^[.-]+/, '');
   if (typeof text === 'string' && NAME.test(text)) return text;
   throw expected('name', 'letters, digits, "_", "." and "-"', text, 'range');
-}
-
-interface Engine {
-  plan: Uint8Array;
-  manifest?: EngineManifest;
-}
-
-async function readEngine(path: string): Promise<Engine> {
-  let plan: Uint8Array;
-  try {
-    plan = await readFile(path);
-  } catch (error) {
-    throw new TensorRTError('FILE_NOT_FOUND', `Cannot read ${path}: ${messageOf(error)}`, {
-      remedy: 'Give the path of an engine file.',
-      cause: error,
-    });
-  }
-  const manifest = await readManifest(path);
-  if (manifest === undefined) return { plan };
-  if (createHash('sha256').update(plan).digest('hex') === manifest.plan.sha256) {
-    return { plan, manifest };
-  }
-  throw new TensorRTError('ENGINE_INVALID', `${path} is not the plan that its manifest describes`, {
-    remedy: 'Build the engine again.',
-  });
 }
 
 /** What an engine that has no manifest says itself, which takes a GPU. */
@@ -206,7 +180,8 @@ export async function exportTriton(
   signal?.throwIfAborted();
   const folder = join(repository, name);
   await checkWritable(folder);
-  const { plan, manifest } = await readEngine(engine);
+  const plan = await readPlan(engine);
+  const { manifest } = await checkedManifest(engine, plan);
   const described: EngineInterface = manifest ?? (await askEngine(engine, options));
   const labelled = await findLabelled(engine, described, options.labels);
   const { config, maxBatchSize, notes } = tritonConfig(name, described, options, labelled?.output);

@@ -9,7 +9,7 @@ import {
   readPlanHeader,
 } from '../engine/index.js';
 import { messageOf, TensorRTError } from '../errors.js';
-import { describeModel, loadModel } from '../onnx/index.js';
+import { describeModel, loadModel, type OnnxModel } from '../onnx/index.js';
 import type { FoundSize } from '../preprocess/index.js';
 import type { LongCallOptions } from '../progress.js';
 import {
@@ -119,10 +119,9 @@ export async function tensorrtProblem(
   }
 }
 
-/** The image input of an ONNX model that is not opened: a session would load all of its weights. */
-export async function modelInput(model: string | Uint8Array, label: string): Promise<ImageInput> {
-  const { inputs } = describeModel(await loadModel(model, { externalData: false }));
-  const values = inputs.map(
+/** The image input of an ONNX model that is loaded. */
+export function loadedInput(model: OnnxModel, label: string): ImageInput {
+  const values = describeModel(model).inputs.map(
     ({ name, type, shape }): ValueMetadata => ({
       name,
       type: type as TensorType,
@@ -130,6 +129,11 @@ export async function modelInput(model: string | Uint8Array, label: string): Pro
     }),
   );
   return imageInput(values, label);
+}
+
+/** The image input of an ONNX model that is not opened: a session would load all of its weights. */
+export async function modelInput(model: string | Uint8Array, label: string): Promise<ImageInput> {
+  return loadedInput(await loadModel(model, { externalData: false }), label);
 }
 
 /** Sizes are rounded to this, so that an engine serves other images of the same kind. */

@@ -4,17 +4,16 @@ import { type CalibrationTable, checkModel, filesDigest, readTable } from '../ca
 import { findModel, sampleFiles } from '../dataset/index.js';
 import { TensorRTError } from '../errors.js';
 import { writeFiles } from '../files.js';
-import { describeModel, graphOf, loadModel, type OnnxModel } from '../onnx/index.js';
+import { graphOf, loadModel } from '../onnx/index.js';
 import type { RecipeInput } from '../preprocess/index.js';
 import type { QuantizeOptions } from '../quantization/index.js';
 import { onnxRuntimeVersion } from '../runtime/onnxruntime.js';
 import type { OnnxRuntimeSessionOptions } from '../session/index.js';
-import type { TensorType } from '../tensor.js';
 import type { BatchingOptions } from './batches.js';
 import { HeldBatches } from './held-batches.js';
-import { type ImageInput, imageInput } from './image-input.js';
 import { checkRecipe } from './image-size.js';
 import { type ImageSource, type ImageSourceOptions, imageSource } from './image-source.js';
+import { loadedInput } from './open-engine.js';
 import { checkWritable } from './output.js';
 import { type RecipeOptions, taskRecipe } from './recipe.js';
 import { ScoreCache } from './sensitivity-cache.js';
@@ -82,15 +81,6 @@ function quantizationOf(options: SensitivityOptions): QuantizeOptions {
   };
 }
 
-function imageInputOf(model: OnnxModel, label: string): ImageInput {
-  const values = describeModel(model).inputs.map(({ name, type, shape }) => ({
-    name,
-    type: type as TensorType,
-    shape: shape ?? [],
-  }));
-  return imageInput(values, label);
-}
-
 /** The recipe options; what nobody names is the calibration's. */
 function withRecipeOf({ meta }: CalibrationTable, options: RecipeOptions): RecipeOptions {
   const { recipe = meta?.recipe as RecipeInput | undefined, size, divisor } = options;
@@ -154,7 +144,7 @@ export async function sensitivity(
   const { recipe, file } = await taskRecipe(withRecipeOf(table, options), [path]);
   const { paths, root } = await scoringImages(options);
   const session = threads === undefined ? {} : { threads };
-  const input = imageInputOf(loaded, path);
+  const input = loadedInput(loaded, path);
   checkRecipe(input, recipe);
   const cache = await ScoreCache.open(resume, {
     model: loaded.sha256,

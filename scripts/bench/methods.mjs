@@ -11,6 +11,7 @@ import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { median } from './median.mjs';
 import { preparePython, runPeer } from './python-peer.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -23,12 +24,6 @@ const log = (line) => console.error(`bench  ${line}`);
 /** Runs within a process: the first ones also compile, as Python does not. */
 const RUNS = 5;
 const digits = join(root, 'examples', 'digits');
-
-const median = (values) => {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
 
 const dist = options.dist === undefined ? join(root, 'dist') : resolve(options.dist);
 if (options.dist === undefined) {
