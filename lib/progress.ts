@@ -1,3 +1,5 @@
+import { defined } from './defined.js';
+
 /** One report of a long call. Reports come at most about ten times a second. */
 export interface Progress {
   /** What is being done, one or two words: `calibrate`, `build`, `download`, `list`. */
@@ -38,8 +40,7 @@ export function throttle(onProgress: OnProgress | undefined, phase: string, inte
     onProgress({
       phase,
       done,
-      ...(total === undefined ? {} : { total }),
-      ...(unit === undefined ? {} : { unit }),
+      ...defined({ total, unit }),
       elapsedMs: now - start,
     });
   };

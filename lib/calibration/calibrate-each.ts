@@ -1,3 +1,4 @@
+import { defined } from '../defined.js';
 import type { TensorRTError } from '../errors.js';
 import { type CalibrateOptions, loadForCalibration, providerOf, warningsOf } from './calibrate.js';
 import { HistogramCalibration, resolveHistogramOptions } from './histogram/calibration.js';
@@ -61,7 +62,7 @@ export async function calibrateEach(
   const several = percentiles.map((percentile) =>
     resolveHistogramOptions({
       ...{ method: 'percentile', percentile },
-      ...(numBins === undefined ? {} : { numBins }),
+      ...defined({ numBins }),
     }),
   );
   const provider = providerOf(options);

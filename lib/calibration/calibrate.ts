@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { expected, integer } from '../arguments.js';
+import { defined } from '../defined.js';
 import { loadModel, type OnnxModel } from '../onnx/index.js';
 import { startAhead } from './ahead.js';
 import type { GraphProvider } from './graph-runner.js';
@@ -52,7 +53,7 @@ async function byMinMax(
   options: CalibrateOptions,
 ): Promise<Outcome> {
   const { symmetric = false, movingAverage, perChannel = false } = options;
-  const averaging = movingAverage === undefined ? {} : { movingAverage };
+  const averaging = defined({ movingAverage });
   const Calibrator = perChannel ? ChannelCalibrator : MinMaxCalibrator;
   await using calibrator = await Calibrator.create(model, provider, averaging);
   await calibrator.collect(batches, options);
@@ -135,7 +136,7 @@ export async function calibrate(
 /** What runs the model. */
 export function providerOf({ provider, threads }: CalibrateOptions): GraphProvider {
   if (threads !== undefined) integer('threads', threads, 1, 1024);
-  return provider ?? onnxRuntimeProvider(threads === undefined ? {} : { threads });
+  return provider ?? onnxRuntimeProvider(defined({ threads }));
 }
 
 /** The model, and what a table will say of it. */
@@ -146,7 +147,7 @@ export async function loadForCalibration(
   // External weights stay where they are: ONNX Runtime reads them itself.
   const loaded = await loadModel(model, {
     externalData: false,
-    ...(folder === undefined ? {} : { folder }),
+    ...defined({ folder }),
   });
   const file = typeof model === 'string' ? { file: basename(model) } : {};
   return { loaded, identity: { sha256: loaded.sha256, ...file } };

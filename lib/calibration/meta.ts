@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { defined } from '../defined.js';
 import { messageOf, TensorRTError } from '../errors.js';
 import type { CalibrationTable } from './ranges.js';
 
@@ -168,6 +169,6 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function metaInvalid(source: string, what: string, cause?: unknown): TensorRTError {
   return new TensorRTError('TABLE_INVALID', `${source}: ${what}`, {
     remedy: 'Delete the file to use the table without it, or calibrate again.',
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
   });
 }

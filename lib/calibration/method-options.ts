@@ -1,4 +1,5 @@
 import { expected, number, oneOf } from '../arguments.js';
+import { defined } from '../defined.js';
 import { type HistogramMethodOptions, resolveHistogramOptions } from './histogram/calibration.js';
 import { CALIBRATION_METHODS, type CalibrationMethod } from './ranges.js';
 
@@ -37,13 +38,15 @@ export function methodOptionsOf(options: MethodOptions): MethodOptions {
   const { method, symmetric, movingAverage, perChannel } = options;
   const { numBins, numQuantizedBins, percentile } = options;
   return {
-    ...(method === undefined ? {} : { method }),
-    ...(symmetric === undefined ? {} : { symmetric }),
-    ...(movingAverage === undefined ? {} : { movingAverage }),
-    ...(perChannel === undefined ? {} : { perChannel }),
-    ...(numBins === undefined ? {} : { numBins }),
-    ...(numQuantizedBins === undefined ? {} : { numQuantizedBins }),
-    ...(percentile === undefined ? {} : { percentile }),
+    ...defined({
+      method,
+      symmetric,
+      movingAverage,
+      perChannel,
+      numBins,
+      numQuantizedBins,
+      percentile,
+    }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { expected, oneOf } from '../arguments.js';
+import { defined } from '../defined.js';
 import type { CalibrationMeta } from './meta.js';
 import type { JsonObject } from './tables/json-value.js';
 
@@ -144,11 +145,13 @@ export class CalibrationTable {
   with(options: CalibrationTableOptions): CalibrationTable {
     return new CalibrationTable(this.ranges, {
       ...(this.methodKnown ? { method: this.method } : {}),
-      ...(this.layout === undefined ? {} : { layout: this.layout }),
-      ...(this.members === undefined ? {} : { members: this.members }),
-      ...(this.meta === undefined ? {} : { meta: this.meta }),
-      ...(this.source === undefined ? {} : { source: this.source }),
-      ...(this.nativeHeader === undefined ? {} : { nativeHeader: this.nativeHeader }),
+      ...defined({
+        layout: this.layout,
+        members: this.members,
+        meta: this.meta,
+        source: this.source,
+        nativeHeader: this.nativeHeader,
+      }),
       warnings: this.warnings,
       ...options,
     });

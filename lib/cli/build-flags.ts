@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { defined } from '../defined.js';
 import { type BuildOptions, parseComputeCapabilities, parseMemPoolSize } from '../engine/index.js';
 import { FAMILIES, type Family } from '../runtime/index.js';
 import { type ProfileFlags, profileFlags, profilesOf } from './profile-flags.js';
@@ -205,8 +206,7 @@ export function buildOptionsOf(flags: BuildFlags): Omit<BuildOptions, 'recipe'> 
     ...(memPoolSize === undefined
       ? {}
       : { memPoolSize: parseMemPoolSize('--mem-pool-size', memPoolSize) }),
-    ...(profiles === undefined ? {} : { profiles }),
-    ...(calibration === undefined ? {} : { calibration }),
-    ...(flags.cache ? (cacheDir === undefined ? {} : { cache: cacheDir }) : { cache: false }),
+    ...defined({ profiles, calibration }),
+    ...(flags.cache ? defined({ cache: cacheDir }) : { cache: false }),
   };
 }

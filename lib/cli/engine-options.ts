@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { defined } from '../defined.js';
 import { FAMILIES, type Family } from '../runtime/index.js';
 import type { EngineOptions, Provider } from '../tasks/index.js';
 import { choiceValue, integerValue } from './values.js';
@@ -69,8 +70,7 @@ export function engineOf(flags: EngineFlags): EngineOptions {
     provider,
     deviceId: device,
     contexts: infStreams,
-    ...(family === undefined ? {} : { family }),
-    ...(libraryDir === undefined ? {} : { libraryDir }),
+    ...defined({ family, libraryDir }),
     build: buildOf(flags),
   };
 }
@@ -78,10 +78,9 @@ export function engineOf(flags: EngineFlags): EngineOptions {
 /** How the engine of an ONNX model is built. */
 function buildOf({ int8, fp16, tf32, calibration, cache, cacheDir }: EngineFlags) {
   return {
-    ...(int8 === undefined ? {} : { int8 }),
-    ...(fp16 === undefined ? {} : { fp16 }),
+    ...defined({ int8, fp16 }),
     ...(tf32 ? {} : { tf32 }),
-    ...(calibration === undefined ? {} : { calibration }),
-    ...(cache ? (cacheDir === undefined ? {} : { cache: cacheDir }) : { cache }),
+    ...defined({ calibration }),
+    ...(cache ? defined({ cache: cacheDir }) : { cache }),
   };
 }

@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { defined } from '../defined.js';
 import { messageOf, TensorRTError } from '../errors.js';
 import { jsonText } from './context.js';
 import { type CliIo, Interrupted, OutputClosed } from './io.js';
@@ -63,7 +64,7 @@ export function failureOf(
     return { status, code: 'INTERRUPTED', message, detail: [] };
   }
   if (error instanceof UsageError) {
-    const remedy = error.remedy === undefined ? {} : { remedy: error.remedy };
+    const remedy = defined({ remedy: error.remedy });
     return { status: 2, code: 'USAGE', message: asTyped(error.message), ...remedy, detail: [] };
   }
   if (error instanceof TensorRTError) {
@@ -72,7 +73,7 @@ export function failureOf(
       status: 1,
       code,
       message,
-      ...(remedy === undefined ? {} : { remedy }),
+      ...defined({ remedy }),
       detail,
       ...stack,
     };

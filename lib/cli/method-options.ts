@@ -4,6 +4,7 @@ import {
   type CalibrationMethod,
   type MethodOptions,
 } from '../calibration/index.js';
+import { defined } from '../defined.js';
 import { choiceValue, integerValue, numberValue } from './values.js';
 
 /** What {@link methodOptions} gives. */
@@ -66,11 +67,6 @@ export function methodOf(flags: MethodFlags): MethodOptions {
   const symmetric = flags.asymmetric === true ? false : flags.symmetric;
   return {
     ...(method === undefined || method === 'auto' ? {} : { method }),
-    ...(numBins === undefined ? {} : { numBins }),
-    ...(numQuantizedBins === undefined ? {} : { numQuantizedBins }),
-    ...(percentile === undefined ? {} : { percentile }),
-    ...(movingAverage === undefined ? {} : { movingAverage }),
-    ...(perChannel === undefined ? {} : { perChannel }),
-    ...(symmetric === undefined ? {} : { symmetric }),
+    ...defined({ numBins, numQuantizedBins, percentile, movingAverage, perChannel, symmetric }),
   };
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { DEFAULT_SEED } from '../dataset/index.js';
+import { defined } from '../defined.js';
 import { PRESETS } from '../preprocess/index.js';
 import type { ImageSourceOptions, RecipeOptions } from '../tasks/index.js';
 import { fractionValue, integerValue, seedValue } from './values.js';
@@ -35,9 +36,7 @@ export interface RecipeFlags {
 /** The recipe flags as tasks take them. */
 export function recipeOf({ size, divisor, recipe }: RecipeFlags): RecipeOptions {
   return {
-    ...(size === undefined ? {} : { size }),
-    ...(divisor === undefined ? {} : { divisor }),
-    ...(recipe === undefined ? {} : { recipe }),
+    ...defined({ size, divisor, recipe }),
   };
 }
 
@@ -104,12 +103,9 @@ export function imagesOf(flags: ImageFlags): ImageSourceOptions {
   const { images, files, extensions, fraction, count, seed, stratified } = flags;
   return {
     images,
-    ...(files === undefined ? {} : { files }),
+    ...defined({ files }),
     ...(extensions === undefined ? {} : { extensions: extensions.split(',') }),
-    ...(fraction === undefined ? {} : { fraction }),
-    ...(count === undefined ? {} : { count }),
-    ...(seed === undefined ? {} : { seed }),
-    ...(stratified === undefined ? {} : { stratified }),
+    ...defined({ fraction, count, seed, stratified }),
   };
 }
 
@@ -132,8 +128,7 @@ export interface BatchFlags {
 /** The batch flags as tasks take them. */
 export function batchingOf({ batch, skipBroken }: BatchFlags): BatchFlags {
   return {
-    ...(batch === undefined ? {} : { batch }),
-    ...(skipBroken === undefined ? {} : { skipBroken }),
+    ...defined({ batch, skipBroken }),
   };
 }
 

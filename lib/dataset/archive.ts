@@ -5,6 +5,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
+import { defined } from '../defined.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
 import { writeFailed } from '../files.js';
 
@@ -43,7 +44,7 @@ const PARALLEL = 4;
 function refused(archive: string, why: string, cause?: unknown): TensorRTError {
   return new TensorRTError('ARCHIVE_INVALID', `Archive ${archive}: ${why}`, {
     remedy: 'Delete the archive to download it again, or extract it yourself if you trust it.',
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
   });
 }
 

@@ -1,4 +1,5 @@
 import { integer } from '../arguments.js';
+import { defined } from '../defined.js';
 import { messageOf, TensorRTError } from '../errors.js';
 import { bodyPieces } from './body.js';
 
@@ -21,7 +22,7 @@ export function isUrl(source: string): boolean {
 export function downloadFailed(url: string, why: string, cause?: unknown): TensorRTError {
   return new TensorRTError('DOWNLOAD_FAILED', `Cannot download ${url}: ${why}`, {
     remedy: 'Check the address and the network, then try again.',
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
   });
 }
 

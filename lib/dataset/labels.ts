@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, parse } from 'node:path';
 import { compareCodePoints } from '../code-points.js';
+import { defined } from '../defined.js';
 import { messageOf, TensorRTError } from '../errors.js';
 
 /** Names of a model's classes, in the order of its outputs. */
@@ -24,7 +25,7 @@ function invalid(file: string, problem: string, cause?: unknown): TensorRTError 
   return new TensorRTError('LABELS_INVALID', `Labels ${file}: ${problem}`, {
     remedy:
       'Give a JSON file {"classes": ["first", "second", …]}, a JSON list, or a text file with one label a line.',
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
   });
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import { writeFailed } from '../files.js';
 import { bodyPieces } from './body.js';
@@ -100,7 +101,7 @@ async function attempt(url: string, part: string, options: TransferOptions): Pro
     const length = response.headers.get('content-length');
     if (length !== null) total = Number(length);
     const validator = validatorOf(response.headers);
-    const state: PartState = { url, ...(validator === undefined ? {} : { validator }) };
+    const state: PartState = { url, ...defined({ validator }) };
     await rm(part, { force: true });
     await writeFile(`${part}.json`, JSON.stringify(state)).catch((error: unknown) => {
       throw writeFailed(part, error);

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { expected, integer } from '../arguments.js';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import {
   allTensors,
@@ -158,7 +159,7 @@ async function prepare(
     native: {
       inferLibrary: library.inferLibrary,
       parserLibrary: library.parserLibrary,
-      ...(path === undefined ? {} : { modelPath: path }),
+      ...defined({ modelPath: path }),
       ...(typeof model === 'string' ? {} : { modelBytes: model }),
     },
   };
@@ -285,7 +286,7 @@ export async function prepareBuild(
       modelSha256: loaded.sha256,
       ...(image === undefined ? {} : { imageInput: image.info }),
       ...(calibrator === undefined ? {} : { calibration: await calibrator.finish(outcome) }),
-      ...(coverage === undefined ? {} : { ranges: coverage }),
+      ...defined({ ranges: coverage }),
       ...(typeof model === 'string' ? { modelPath: model } : {}),
       elapsedMs: outcome.elapsedMs,
       created: new Date().toISOString(),

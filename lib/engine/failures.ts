@@ -1,3 +1,4 @@
+import { defined } from '../defined.js';
 import { isErrorCode, TensorRTError } from '../errors.js';
 import type { LogLine, NativeOutcome, ParserError } from '../runtime/index.js';
 
@@ -38,7 +39,7 @@ export function warningsOf(log: readonly LogLine[]): BuildWarning[] {
     const explanation = EXPLANATIONS.find(([pattern]) => pattern.test(text))?.[1];
     if (explanation !== undefined && explained.has(explanation)) continue;
     if (explanation !== undefined) explained.add(explanation);
-    warnings.push({ text, ...(explanation === undefined ? {} : { explanation }) });
+    warnings.push({ text, ...defined({ explanation }) });
   }
   return warnings;
 }

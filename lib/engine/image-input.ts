@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { expected, number } from '../arguments.js';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import {
   createFloatTensor,
@@ -78,7 +79,7 @@ export function checkImageInput(
   }
   if (typeof bgr !== 'boolean') throw expected('imageInput.bgr', 'true or false', bgr);
   return {
-    ...(input === undefined ? {} : { input }),
+    ...defined({ input }),
     divisor: number('imageInput.divisor', divisor, 'a number over 0', (one) => one > 0),
     mean: channelsOf('imageInput.mean', mean, 'a number', () => true),
     std: channelsOf('imageInput.std', std, 'a number over 0', (one) => one > 0),

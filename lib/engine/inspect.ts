@@ -1,3 +1,4 @@
+import { defined } from '../defined.js';
 import type { EngineManifest } from './manifest.js';
 import { checkedManifest, invalidEngine, readPlan } from './plan-file.js';
 
@@ -69,6 +70,6 @@ export async function inspectEngine(path: string): Promise<EngineInspection> {
     bytes: plan.byteLength,
     sha256,
     header,
-    ...(manifest === undefined ? {} : { manifest }),
+    ...defined({ manifest }),
   };
 }

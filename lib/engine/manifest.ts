@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { expected } from '../arguments.js';
+import { defined } from '../defined.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
 import { writeFiles } from '../files.js';
 import type { Family, TensorDescription } from '../runtime/index.js';
@@ -110,7 +111,7 @@ export function manifestOf(result: BuildResult, path: string, recipe?: unknown):
       sha256: createHash('sha256').update(plan).digest('hex'),
     },
     library: result.library,
-    ...(computeCapabilities === undefined ? {} : { computeCapabilities }),
+    ...defined({ computeCapabilities }),
     model: {
       sha256: result.modelSha256,
       ...(modelPath === undefined ? {} : { file: basename(modelPath) }),
@@ -119,13 +120,11 @@ export function manifestOf(result: BuildResult, path: string, recipe?: unknown):
     outputs: result.outputs,
     profiles: result.profiles,
     layerTypes: countOutputTypes(result.layers),
-    ...(result.imageInput === undefined ? {} : { imageInput: result.imageInput }),
-    ...(recipe === undefined ? {} : { recipe }),
+    ...defined({ imageInput: result.imageInput, recipe }),
     warnings: result.warnings,
     buildMs: Math.round(result.elapsedMs),
     created: result.created,
-    ...(cache.key === undefined ? {} : { key: cache.key }),
-    ...(cache.keyParts === undefined ? {} : { keyParts: cache.keyParts }),
+    ...defined({ key: cache.key, keyParts: cache.keyParts }),
   };
 }
 

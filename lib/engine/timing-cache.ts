@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { defined } from '../defined.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
 import { writeFile } from '../files.js';
 import type { FamilyBinding, NativeBuildOptions, NativeOutcome } from '../runtime/index.js';
@@ -108,7 +109,7 @@ export async function runWithTimings(
       const joined = await binding.combineTimings({
         inferLibrary,
         parserLibrary,
-        ...(deviceId === undefined ? {} : { deviceId }),
+        ...defined({ deviceId }),
         timingCache: ours,
         moreTimings: theirs,
       }).promise;

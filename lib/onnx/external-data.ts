@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { clearField } from '@bufbuild/protobuf';
+import { defined } from '../defined.js';
 import { messageOf, TensorRTError } from '../errors.js';
 import { byteLength } from './data-types.js';
 import {
@@ -25,7 +26,7 @@ interface Location {
 function refuse(label: string, why: string, remedy: string, cause?: unknown): TensorRTError {
   return new TensorRTError('MODEL_EXTERNAL_DATA', `External data of tensor ${label}: ${why}`, {
     remedy,
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
   });
 }
 

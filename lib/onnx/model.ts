@@ -4,6 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { expected } from '../arguments.js';
+import { defined } from '../defined.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
 import { checkExternalData, loadExternalData } from './external-data.js';
 import { type GraphProto, type ModelProto, ModelProtoSchema } from './generated/onnx_pb.js';
@@ -98,8 +99,7 @@ export async function loadModel(
   }
   return {
     proto,
-    ...(path === undefined ? {} : { path }),
-    ...(folder === undefined ? {} : { folder }),
+    ...defined({ path, folder }),
     sha256: createHash('sha256').update(bytes).digest('hex'),
   };
 }

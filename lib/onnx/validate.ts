@@ -1,4 +1,5 @@
 import { isFieldSet } from '@bufbuild/protobuf';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import { capturedNames } from './captured-names.js';
 import { type GraphProto, type ModelProto, ModelProtoSchema } from './generated/onnx_pb.js';
@@ -9,7 +10,7 @@ const REMEDY = 'Export the model again, or check that the file was copied comple
 export function invalidModel(label: string, why: string, cause?: unknown): TensorRTError {
   return new TensorRTError('MODEL_INVALID', `${label} is not a valid ONNX model: ${why}`, {
     remedy: REMEDY,
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
   });
 }
 

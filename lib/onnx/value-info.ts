@@ -1,3 +1,4 @@
+import { defined } from '../defined.js';
 import { intAttribute, intsAttribute } from './attributes.js';
 import { shallowCopy } from './copy.js';
 import { dataTypeName } from './data-types.js';
@@ -34,7 +35,7 @@ export function declaredValue(info: ValueInfoProto): DeclaredValue {
   return {
     name: info.name,
     type: dataTypeName(value.value.elemType),
-    ...(dims === undefined ? {} : { shape: dims }),
+    ...defined({ shape: dims }),
   };
 }
 

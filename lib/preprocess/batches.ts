@@ -1,4 +1,5 @@
 import { expected, integer } from '../arguments.js';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import { type LongCallOptions, throttle } from '../progress.js';
 import { Tensor } from '../tensor.js';
@@ -213,7 +214,7 @@ async function* generate<T extends 'float32' | 'uint8'>(
   const oldest = (): string => groups.keys().next().value!;
 
   const read = (source: string, stop: AbortSignal) =>
-    readSized(source, recipe, { signal: stop, ...(root === undefined ? {} : { root }) });
+    readSized(source, recipe, { signal: stop, ...defined({ root }) });
   const ahead = new PrefetchDepth();
   const depth = () => options.prefetch ?? ahead.current;
   for await (const result of orderedPrefetch(sources, read, depth, signal)) {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { expected } from '../arguments.js';
 import { fetchImage, isUrl } from '../dataset/index.js';
+import { defined } from '../defined.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 import { decodeImage, imageInvalid } from './decode.js';
@@ -23,11 +24,11 @@ export interface ReadImageOptions {
 
 async function load(source: string, options: ReadImageOptions): Promise<Uint8Array> {
   const { signal } = options;
-  if (isUrl(source)) return fetchImage(source, signal === undefined ? {} : { signal });
+  if (isUrl(source)) return fetchImage(source, defined({ signal }));
   const path = options.root === undefined ? source : resolve(options.root, source);
   try {
     // Not sharp's own reading: it answers from a cache by path when a file has changed.
-    return await readFile(path, signal === undefined ? {} : { signal });
+    return await readFile(path, defined({ signal }));
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     const missing = systemCode(error) === 'ENOENT';

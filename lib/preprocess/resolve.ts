@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { defined } from '../defined.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
 import { PRESETS, type PresetName, type Recipe, type Resize } from './recipe.js';
 import { checkRecipe } from './recipe-validation.js';
@@ -26,7 +27,7 @@ export interface RecipeOverrides {
 function invalid(message: string, remedy: string, cause?: unknown): TensorRTError {
   return new TensorRTError('RECIPE_INVALID', message, {
     remedy,
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
   });
 }
 
@@ -77,7 +78,7 @@ function override(recipe: Recipe, { size, divisor }: RecipeOverrides): unknown {
         : { width: size, height: size };
   return {
     ...recipe,
-    resize: { ...resize, ...sides, ...(divisor === undefined ? {} : { divisor }) },
+    resize: { ...resize, ...sides, ...defined({ divisor }) },
   };
 }
 

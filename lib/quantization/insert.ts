@@ -1,3 +1,4 @@
+import { defined } from '../defined.js';
 import {
   createFloatTensor,
   createNode,
@@ -109,7 +110,7 @@ class Inserter {
     const { data, scales } = quantizeWeights(values, dims, {
       axis,
       half: isHalf,
-      ...(floor === undefined ? {} : { floor }),
+      ...defined({ floor }),
     });
     const inputs = [
       this.#initializer(`${name}_quantized`, DataType.INT8, dims, data),

@@ -1,4 +1,5 @@
 import { expected } from '../arguments.js';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import {
   TensorProto_DataType as DataType,
@@ -123,7 +124,7 @@ export function quantizeModel(
       foldedBatchNormalization,
       droppedInputs,
       opset: { from, to },
-      ...(float16 === undefined ? {} : { float16 }),
+      ...defined({ float16 }),
     },
   };
 }

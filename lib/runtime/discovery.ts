@@ -1,5 +1,6 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defined } from '../defined.js';
 import { messageOf } from '../errors.js';
 import type { Family } from './binding.js';
 import { type LibraryFolder, type LibrarySearchOptions, libraryFolders } from './folders.js';
@@ -67,7 +68,7 @@ function examine(library: FoundLibrary): FoundLibrary {
   const found: FoundLibrary = {
     ...library,
     version: versionText(version),
-    ...(family === undefined ? {} : { family }),
+    ...defined({ family }),
   };
   if (family === undefined) {
     found.problem = `version ${found.version} is not one of 8.6, 10.x, 11.x or TensorRT-RTX 1.5 and later`;
@@ -97,7 +98,7 @@ async function searchFolder({ folder, source }: LibraryFolder): Promise<FoundLib
     found.set(file, {
       inferLibrary,
       source,
-      ...(parserLibrary === undefined ? {} : { parserLibrary }),
+      ...defined({ parserLibrary }),
     });
   }
   return [...found.values()];

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { defined } from '../defined.js';
 import { type DeviceInfo, FAMILIES } from './binding.js';
 import { type FoundLibrary, findLibraries } from './discovery.js';
 import { type LibraryFolder, type LibrarySearchOptions, libraryFolders } from './folders.js';
@@ -145,10 +146,10 @@ export async function doctor(options: LibrarySearchOptions = {}): Promise<Doctor
   const warning = threadPoolWarning();
   const report = {
     node: { version: process.version, platform: process.platform, arch: process.arch },
-    threadPool: { size: threadPoolSize(), ...(warning === undefined ? {} : { warning }) },
+    threadPool: { size: threadPoolSize(), ...defined({ warning }) },
     driver: {
       ...(driverVersion === undefined ? {} : { cudaVersion: cudaVersionText(driverVersion) }),
-      ...(problem === undefined ? {} : { problem }),
+      ...defined({ problem }),
     },
     devices: devices.map((device) => ({
       ...device,

@@ -1,4 +1,5 @@
 import type * as Ort from 'onnxruntime-node';
+import { defined } from '../defined.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
 import { type NamedTensors, TENSOR_ARRAYS, Tensor, type TensorType } from '../tensor.js';
 
@@ -86,7 +87,7 @@ export function onnxRuntimeSessionOptions(
     executionProviders: ['cpu'],
     graphOptimizationLevel,
     logSeverityLevel: FATAL_ONLY,
-    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    ...defined({ intraOpNumThreads: threads }),
     ...(Object.keys(session).length === 0 ? {} : { extra: { session } }),
   };
 }

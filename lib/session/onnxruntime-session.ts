@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type * as Ort from 'onnxruntime-node';
 import { expected, integer, oneOf } from '../arguments.js';
+import { defined } from '../defined.js';
 import { messageOf, TensorRTError } from '../errors.js';
 import {
   fromOnnxRuntime,
@@ -189,7 +190,7 @@ async function checkFile(path: string): Promise<void> {
   if (problem !== undefined) {
     throw new TensorRTError('MODEL_NOT_FOUND', `Cannot read the model ${path}: ${problem}`, {
       remedy: 'Give the path of an .onnx file that can be read.',
-      ...(cause === undefined ? {} : { cause }),
+      ...defined({ cause }),
     });
   }
 }

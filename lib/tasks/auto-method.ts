@@ -8,6 +8,7 @@ import {
   type MethodOptions,
   writeTables,
 } from '../calibration/index.js';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import { loadModel } from '../onnx/index.js';
 import { throttle } from '../progress.js';
@@ -107,14 +108,14 @@ async function scored(
   broken: BrokenImage[],
 ): Promise<(CandidateTable & { score?: AgreementScore })[]> {
   const { threads, signal, target } = options;
-  const session = threads === undefined ? {} : { threads };
+  const session = defined({ threads });
   const batches = new HeldBatches({
     ...{ sources: heldBack, root: source.root, recipe, input, batching: options },
   });
   const report = throttle(options.onProgress, 'score');
   let done = 0;
   const call = {
-    ...(signal === undefined ? {} : { signal }),
+    ...defined({ signal }),
     onImages: (images: number) => {
       done += images;
       report(done, heldBack.length * (candidates.length + 1), 'images');
@@ -137,7 +138,7 @@ async function scored(
     }
     const { model: quantized } = quantizeModel(model, candidate.table.amaxes(), {
       missingRanges: 'float',
-      ...(target === undefined ? {} : { target }),
+      ...defined({ target }),
     });
     results.push({ ...candidate, score: await reference.score(quantized, call) });
   }
@@ -153,13 +154,9 @@ function eachOptions(
   const { signal, onProgress } = options;
   return {
     total,
-    ...(numBins === undefined ? {} : { numBins }),
-    ...(numQuantizedBins === undefined ? {} : { numQuantizedBins }),
+    ...defined({ numBins, numQuantizedBins }),
     ...(percentile === undefined ? {} : { percentiles: [percentile] }),
-    ...(threads === undefined ? {} : { threads }),
-    ...(provider === undefined ? {} : { provider }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress }),
+    ...defined({ threads, provider, signal, onProgress }),
   };
 }
 
@@ -208,7 +205,7 @@ export async function calibrateAuto(
   const scores = ranking.map(
     ({ method, options: used, score, failure }, position): MethodScore => ({
       ...{ method, options: used },
-      ...(score === undefined ? {} : { score }),
+      ...defined({ score }),
       ...(failure === undefined ? {} : { failure: failure.message }),
       kept: position === 0,
     }),
@@ -228,12 +225,11 @@ export async function calibrateAuto(
   };
   const kept = table.with({ meta });
   signal?.throwIfAborted();
-  const files =
-    out === undefined ? [] : await writeTables(kept, out, style === undefined ? {} : { style });
+  const files = out === undefined ? [] : await writeTables(kept, out, defined({ style }));
   return {
     table: kept,
     ...{ files, images: calibrated.length, available: source.available, broken, recipe },
-    ...(file === undefined ? {} : { recipeFile: file }),
+    ...defined({ recipeFile: file }),
     provider: runner.name,
     ...{ elapsedMs, scores, heldBack: scoredOn.length },
   };

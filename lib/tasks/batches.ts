@@ -1,3 +1,4 @@
+import { defined } from '../defined.js';
 import {
   type BatchOptions,
   type ImageBatch,
@@ -77,10 +78,7 @@ function batchOptions(
 ): BatchOptions {
   return {
     batch: batchSize(inputs, batch, 1),
-    ...(root === undefined ? {} : { root }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(skipBroken === undefined ? {} : { skipBroken }),
-    ...(memory === undefined ? {} : { memory }),
+    ...defined({ root, signal, skipBroken, memory }),
     onBroken: ({ source, error }) => broken.push({ source, reason: error.message }),
   };
 }

@@ -8,6 +8,7 @@ import {
   type TableStyle,
   writeTables,
 } from '../calibration/index.js';
+import { defined } from '../defined.js';
 import type { BuildResult, CalibrationReport, CalibratorOptions } from '../engine/index.js';
 import type { Recipe } from '../preprocess/index.js';
 import type { NamedTensors } from '../tensor.js';
@@ -115,7 +116,7 @@ export async function buildCalibrated(
   const { out, ...prepared } = options;
   const { path, recipe, file, input, source } = await prepareCalibration(model, {
     ...prepared,
-    ...(calibrationOut === undefined ? {} : { out: calibrationOut }),
+    ...defined({ out: calibrationOut }),
   });
   const batching = { ...options, batch: batch ?? input.batch ?? USUAL_BATCH };
   let broken: BrokenImage[] = [];
@@ -128,9 +129,7 @@ export async function buildCalibrated(
       },
       total: source.paths.length,
       id: idOf(recipe, source, batching.batch),
-      ...(algorithm === undefined ? {} : { algorithm }),
-      ...(lastBatch === undefined ? {} : { lastBatch }),
-      ...(calibrationCache === undefined ? {} : { cache: calibrationCache }),
+      ...defined({ algorithm, lastBatch, cache: calibrationCache }),
     },
   });
   const calibration = result.build.calibration!;
@@ -139,7 +138,7 @@ export async function buildCalibrated(
   const tables =
     calibrationOut === undefined
       ? []
-      : await writeTables(table, calibrationOut, style === undefined ? {} : { style });
+      : await writeTables(table, calibrationOut, defined({ style }));
   const cacheFiles = calibration.cacheFile === undefined ? [] : [calibration.cacheFile];
   return {
     ...result,
@@ -149,6 +148,6 @@ export async function buildCalibrated(
     available: source.available,
     broken,
     recipe,
-    ...(file === undefined ? {} : { recipeFile: file }),
+    ...defined({ recipeFile: file }),
   };
 }

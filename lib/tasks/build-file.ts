@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { findModel } from '../dataset/index.js';
+import { defined } from '../defined.js';
 import {
   type BuildOptions,
   type BuildResult,
@@ -51,9 +52,7 @@ export async function buildFile(
   await checkWritable(dirname(out));
   const path = await findModel(model);
   const asked = {
-    ...(recipe === undefined ? {} : { recipe }),
-    ...(size === undefined ? {} : { size }),
-    ...(divisor === undefined ? {} : { divisor }),
+    ...defined({ recipe, size, divisor }),
   };
   const found: FoundRecipe = await taskRecipe(asked, [path]);
   // Without a word about it nobody knows how this model's images are prepared.
@@ -63,7 +62,7 @@ export async function buildFile(
   const { plan, ...build } = await buildEngine(path, {
     ...rest,
     ...kept,
-    ...(imageInput === undefined ? {} : { imageInput }),
+    ...defined({ imageInput }),
   });
   rest.signal?.throwIfAborted();
   const { planPath, manifestPath, manifest } = await saveEngine({ plan, ...build }, out, kept);

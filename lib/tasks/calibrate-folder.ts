@@ -9,6 +9,7 @@ import {
   type TableStyle,
   writeTables,
 } from '../calibration/index.js';
+import { defined } from '../defined.js';
 import { writeFiles } from '../files.js';
 import type { Recipe } from '../preprocess/index.js';
 import type { BatchingOptions, BrokenImage } from './batches.js';
@@ -100,11 +101,10 @@ export async function calibrateFolder(
   };
   const table = measured.with({ meta });
   signal?.throwIfAborted();
-  const files =
-    out === undefined ? [] : await writeTables(table, out, style === undefined ? {} : { style });
+  const files = out === undefined ? [] : await writeTables(table, out, defined({ style }));
   if (nativeCache !== undefined) {
     const version = meta.versions?.tensorrt;
-    const options = version === undefined ? {} : { trtVersion: version };
+    const options = defined({ trtVersion: version });
     await writeFiles([[nativeCache, encodeNativeCache(table, options)]]);
     files.push(nativeCache);
   }
@@ -115,7 +115,7 @@ export async function calibrateFolder(
     available: source.available,
     broken,
     recipe,
-    ...(file === undefined ? {} : { recipeFile: file }),
+    ...defined({ recipeFile: file }),
     provider: runner.name,
     elapsedMs,
   };

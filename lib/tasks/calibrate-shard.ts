@@ -9,6 +9,7 @@ import {
   TABLE_FILES,
   writePart,
 } from '../calibration/index.js';
+import { defined } from '../defined.js';
 import type { BrokenImage } from './batches.js';
 import type { CalibrateFolderOptions, CalibrateFolderResult } from './calibrate-folder.js';
 import {
@@ -92,7 +93,7 @@ export async function calibrateShard(
   };
   signal?.throwIfAborted();
   const { content } = part;
-  const files = await writePart({ content, meta }, out, style === undefined ? {} : { style });
+  const files = await writePart({ content, meta }, out, defined({ style }));
   return {
     files,
     tensors: 'histograms' in content ? content.histograms.size : content.size,
@@ -101,7 +102,7 @@ export async function calibrateShard(
     available: source.available,
     broken,
     recipe,
-    ...(file === undefined ? {} : { recipeFile: file }),
+    ...defined({ recipeFile: file }),
     provider: runner.name,
     elapsedMs,
     meta,

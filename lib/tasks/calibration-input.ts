@@ -6,6 +6,7 @@ import {
   methodOptionsOf,
 } from '../calibration/index.js';
 import { calibrationSizeWarning, DEFAULT_SEED, findModel } from '../dataset/index.js';
+import { defined } from '../defined.js';
 import type { NamedTensors } from '../tensor.js';
 import { type BatchingOptions, type BrokenImage, modelBatches } from './batches.js';
 import type { CalibrateFolderOptions } from './calibrate-folder.js';
@@ -48,7 +49,7 @@ export async function prepareCalibration(
   const found = await taskRecipe(options, [path]);
   const input = await modelInput(path, path);
   checkRecipe(input, found.recipe);
-  const source = await calibrationSource(options, signal === undefined ? {} : { signal });
+  const source = await calibrationSource(options, defined({ signal }));
   const small = calibrationSizeWarning(source.paths.length);
   if (small !== undefined) onWarning?.(small);
   const runner = await calibrationRunner(options, input, found.recipe, source);
@@ -80,10 +81,7 @@ export function callOptions(
     ...methodOptionsOf(options),
     total,
     inFlight,
-    ...(threads === undefined ? {} : { threads }),
-    ...(provider === undefined ? {} : { provider }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress }),
+    ...defined({ threads, provider, signal, onProgress }),
   };
 }
 
@@ -105,8 +103,7 @@ export function sampleMeta(
   return {
     images: used.length,
     ...(sampled ? { seed: typeof seed === 'bigint' ? String(seed) : seed } : {}),
-    ...(fraction === undefined ? {} : { fraction }),
-    ...(count === undefined ? {} : { count }),
+    ...defined({ fraction, count }),
     filesSha256: filesDigest(used),
   };
 }

@@ -1,5 +1,6 @@
 import { oneOf } from '../arguments.js';
 import type { GraphProvider } from '../calibration/index.js';
+import { defined } from '../defined.js';
 import { imageSizes, type Recipe } from '../preprocess/index.js';
 import type { LongCallOptions } from '../progress.js';
 import type { LibraryOptions } from '../runtime/index.js';
@@ -86,7 +87,7 @@ export async function calibrationRunner(
     const { paths, root } = source;
     const { signal } = options;
     const open = input.height === undefined || input.width === undefined;
-    const call = { root, ...(signal === undefined ? {} : { signal }) };
+    const call = { root, ...defined({ signal }) };
     return imageProfile(input, open ? await imageSizes(paths, recipe, call) : [], batch);
   }
 }
@@ -94,11 +95,6 @@ export async function calibrationRunner(
 function providerOptions(options: RunnerOptions) {
   const { family, libraryDir, deviceId, cache, signal, onProgress } = options;
   return {
-    ...(family === undefined ? {} : { family }),
-    ...(libraryDir === undefined ? {} : { libraryDir }),
-    ...(deviceId === undefined ? {} : { deviceId }),
-    ...(cache === undefined ? {} : { cache }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress }),
+    ...defined({ family, libraryDir, deviceId, cache, signal, onProgress }),
   };
 }

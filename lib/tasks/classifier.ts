@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { oneOf } from '../arguments.js';
 import { findModel } from '../dataset/index.js';
+import { defined } from '../defined.js';
 import { readPlanHeader } from '../engine/index.js';
 import type { FoundSize, Recipe } from '../preprocess/index.js';
 import type { LongCallOptions } from '../progress.js';
@@ -126,7 +127,7 @@ export class Classifier {
     const feeds = imageFeeds(this.input, batch, recipe);
     const rows = feeds[this.input.name]!.dims[0]!;
     const outputs = await this.#timed(() =>
-      this.#session.run(feeds, [this.#output], signal === undefined ? {} : { signal }),
+      this.#session.run(feeds, [this.#output], defined({ signal })),
     );
     const scores = readScores(outputs[this.#output]!, rows, this.label);
     // Once an image has shown that the outputs are no probabilities, none of this model's are.
@@ -190,7 +191,7 @@ export async function resolveModel(model: ModelSource): Promise<ResolvedModel> {
   return {
     source,
     ...(typeof source === 'string' ? { path: source } : {}),
-    ...(engine === undefined ? {} : { engine }),
+    ...defined({ engine }),
   };
 }
 
@@ -216,8 +217,7 @@ async function openSession(
     (provider === 'auto' && (await tensorrtProblem(engineOptions)) === undefined);
   if (onGpu) return buildAndOpen(source, label, engineOptions, images);
   return openOnnxRuntimeSession(source, {
-    ...(threads === undefined ? {} : { threads }),
-    ...(graphOptimizationLevel === undefined ? {} : { graphOptimizationLevel }),
+    ...defined({ threads, graphOptimizationLevel }),
   });
 }
 

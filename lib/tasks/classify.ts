@@ -1,4 +1,5 @@
 import { integer } from '../arguments.js';
+import { defined } from '../defined.js';
 import { imageSizes, type Recipe } from '../preprocess/index.js';
 import { throttle } from '../progress.js';
 import { type BatchingOptions, type BrokenImage, taskBatches } from './batches.js';
@@ -103,8 +104,7 @@ export async function classifyStream(
     ...options,
     sizes: () =>
       imageSizes(images, recipe, {
-        ...(root === undefined ? {} : { root }),
-        ...(signal === undefined ? {} : { signal }),
+        ...defined({ root, signal }),
       }),
   });
   const broken: BrokenImage[] = [];
@@ -163,8 +163,7 @@ export async function classifyStream(
       broken,
       softmaxApplied: classifier.softmaxApplied,
       recipe,
-      ...(file === undefined ? {} : { recipeFile: file }),
-      ...(labels?.file === undefined ? {} : { labelsFile: labels.file }),
+      ...defined({ recipeFile: file, labelsFile: labels?.file }),
       provider: classifier.provider,
       inferenceMs: classifier.inferenceMs,
     }),

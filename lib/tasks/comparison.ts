@@ -1,3 +1,4 @@
+import { defined } from '../defined.js';
 import { ExactSum } from './exact-sum.js';
 import { topK } from './scores.js';
 
@@ -126,7 +127,7 @@ export class ComparisonCounter {
     else if (this.#disagreements.length < MAX_DISAGREEMENTS) {
       this.#disagreements.push({
         source: image.source,
-        ...(image.actual === undefined ? {} : { actual: image.actual }),
+        ...defined({ actual: image.actual }),
         predicted: this.#label(first),
         against: this.#label(second),
       });

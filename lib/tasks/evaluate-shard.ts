@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { filesDigest } from '../calibration/index.js';
 import { DEFAULT_SEED, findModel } from '../dataset/index.js';
+import { defined } from '../defined.js';
 import { writeFile } from '../files.js';
 import type { ModelSource } from './classifier.js';
 import { type EvaluateOptions, type EvaluateResult, evaluateImages } from './evaluate.js';
@@ -80,7 +81,7 @@ export async function evaluateShard(
         options: {
           against: other ?? (against !== undefined && true),
           classes: filesDigest(result.model.accuracy?.classes.map(({ label }) => label) ?? []),
-          ...(options.output === undefined ? {} : { output: options.output }),
+          ...defined({ output: options.output }),
         },
       },
       sample: {
@@ -93,7 +94,7 @@ export async function evaluateShard(
       created: new Date().toISOString(),
     },
     result,
-    ...(comparison === undefined ? {} : { comparison }),
+    ...defined({ comparison }),
     places: Object.fromEntries(named.map(({ source }) => [source, place.get(source) ?? 0])),
   };
   options.signal?.throwIfAborted();

@@ -1,4 +1,5 @@
 import type { Labels } from '../dataset/index.js';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import { type FoundSize, imageSizes, type Recipe } from '../preprocess/index.js';
 import { throttle } from '../progress.js';
@@ -149,13 +150,13 @@ export async function evaluateImages(
     return engine === undefined ? [] : (recordedRecipe(engine) ?? []);
   });
   const { recipe, file } = await taskRecipe(options, paths, recorded);
-  const whole = await imageSource(options, signal === undefined ? {} : { signal });
+  const whole = await imageSource(options, defined({ signal }));
   const source = shard === undefined ? whole : shardOf(whole, shard, options.batch ?? 1);
   const actual = labels === undefined ? undefined : folderClasses(source.paths, labels);
   const subjects: Subject[] = [];
   const { root } = source;
   let sizes: Promise<FoundSize[]> | undefined;
-  const call = signal === undefined ? {} : { signal };
+  const call = defined({ signal });
   const images = {
     ...options,
     sizes: () => {
@@ -206,13 +207,12 @@ export async function evaluateImages(
     const [measured, other] = subjects.map(evaluation);
     const result = {
       model: measured!,
-      ...(other === undefined ? {} : { against: other }),
+      ...defined({ against: other }),
       ...(comparison === undefined ? {} : { comparison: comparison.result() }),
       images: done,
       broken,
       recipe,
-      ...(file === undefined ? {} : { recipeFile: file }),
-      ...(labels?.file === undefined ? {} : { labelsFile: labels.file }),
+      ...defined({ recipeFile: file, labelsFile: labels?.file }),
     };
     return { result, whole, comparison: comparison?.state() };
   } finally {
@@ -224,7 +224,7 @@ export async function evaluateImages(
 /** How the other model is run: as it was trained. */
 function referenceOptions(options: EvaluateOptions): ClassifierOptions {
   const { againstProvider = 'onnxruntime', build, ...rest } = options;
-  const cache = build?.cache === undefined ? {} : { cache: build.cache };
+  const cache = defined({ cache: build?.cache });
   return { ...rest, provider: againstProvider, build: { tf32: false, ...cache } };
 }
 

@@ -1,5 +1,6 @@
 import { basename, join, parse } from 'node:path';
 import { expected, integer } from '../arguments.js';
+import { defined } from '../defined.js';
 import { type EngineManifest, readPlanHeader } from '../engine/index.js';
 import { checkedManifest, readPlan } from '../engine/plan-file.js';
 import { messageOf, TensorRTError } from '../errors.js';
@@ -79,8 +80,7 @@ async function askEngine(path: string, options: ExportTritonOptions): Promise<En
     }));
   try {
     const session = await InferenceSession.create(path, {
-      ...(family === undefined ? {} : { family }),
-      ...(libraryDir === undefined ? {} : { libraryDir }),
+      ...defined({ family, libraryDir }),
     });
     const { inputs, outputs, profiles } = session;
     await session.release();
@@ -204,7 +204,7 @@ export async function exportTriton(
     files: files.map(([path]) => path),
     config: text,
     maxBatchSize,
-    ...(found === undefined ? {} : { labelsFile: found }),
+    ...defined({ labelsFile: found }),
     notes: [...notes, ...serverNotes(manifest)],
     warnings:
       readPlanHeader(plan)?.kind === 'tensorrt-rtx'

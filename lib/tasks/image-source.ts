@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isUrl, listImages, readFileList, sampleFiles } from '../dataset/index.js';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import type { LongCallOptions } from '../progress.js';
 
@@ -53,14 +54,11 @@ export async function imageSource(
 ): Promise<ImageSource> {
   const { images, files, extensions, fraction, count, seed, stratified } = options;
   const sample = {
-    ...(fraction === undefined ? {} : { fraction }),
-    ...(count === undefined ? {} : { count }),
-    ...(seed === undefined ? {} : { seed }),
-    ...(stratified === undefined ? {} : { stratified }),
+    ...defined({ fraction, count, seed, stratified }),
   };
   const all =
     files === undefined
-      ? await listImages(images, { ...call, ...(extensions === undefined ? {} : { extensions }) })
+      ? await listImages(images, { ...call, ...defined({ extensions }) })
       : await readFileList(files);
   const paths = sampleFiles(all, sample);
   if (paths.length === 0) {
@@ -74,7 +72,7 @@ export async function imageSource(
     root: images,
     paths,
     available: all.length,
-    ...(fraction === undefined ? {} : { fraction }),
+    ...defined({ fraction }),
   };
 }
 

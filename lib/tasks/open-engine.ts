@@ -1,4 +1,5 @@
 import { findModel } from '../dataset/index.js';
+import { defined } from '../defined.js';
 import {
   type BuildOptions,
   buildEngine,
@@ -67,7 +68,7 @@ export async function knownEngine(
   }
   if (!(await isPlan(model))) return undefined;
   const { manifest } = await inspectEngine(model);
-  return { source: model, ...(manifest === undefined ? {} : { manifest }) };
+  return { source: model, ...defined({ manifest }) };
 }
 
 /** The recipe in an engine's manifest. */
@@ -80,9 +81,7 @@ function sessionOptions(options: EngineOptions) {
   const { deviceId, contexts, family, libraryDir } = options;
   return {
     contexts: contexts ?? CONTEXTS,
-    ...(deviceId === undefined ? {} : { deviceId }),
-    ...(family === undefined ? {} : { family }),
-    ...(libraryDir === undefined ? {} : { libraryDir }),
+    ...defined({ deviceId, family, libraryDir }),
   };
 }
 
@@ -209,11 +208,9 @@ export async function buildAndOpen(
   const { family, libraryDir, build } = options;
   const { plan } = await buildEngine(path, {
     ...build,
-    ...(family === undefined ? {} : { family }),
-    ...(libraryDir === undefined ? {} : { libraryDir }),
+    ...defined({ family, libraryDir }),
     ...(profile === undefined ? {} : { profiles: [profile] }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress }),
+    ...defined({ signal, onProgress }),
   });
   return openEngine(plan, options);
 }

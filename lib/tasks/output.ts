@@ -1,5 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { defined } from '../defined.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
 
 /**
@@ -24,7 +25,7 @@ export async function checkWritable(folder: string): Promise<void> {
     if (problem === undefined) return;
     throw new TensorRTError('WRITE_FAILED', `Cannot write to ${folder}: ${problem}`, {
       remedy: 'Choose another folder, or check its permissions.',
-      ...(cause === undefined ? {} : { cause }),
+      ...defined({ cause }),
     });
   }
 }

@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import { expected } from '../arguments.js';
+import { defined } from '../defined.js';
 import { pixelsToTensor, type Recipe, readImage, savePreview } from '../preprocess/index.js';
 import { type RecipeOptions, taskRecipe } from './recipe.js';
 
@@ -47,7 +48,7 @@ export async function preprocessFile(
     throw expected('out', 'a file named .png or .npy', out, 'range');
   }
   const { recipe } = await taskRecipe(options, []);
-  const pixels = await readImage(image, recipe, signal === undefined ? {} : { signal });
+  const pixels = await readImage(image, recipe, defined({ signal }));
   const tensor = pixelsToTensor(pixels, recipe);
   const { width, height } = pixels;
   signal?.throwIfAborted();

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeMeta, TABLE_FILES } from '../calibration/index.js';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import { type Recipe, type RecipeInput, resolveRecipe } from '../preprocess/index.js';
 
@@ -83,8 +84,7 @@ export async function taskRecipe(
 ): Promise<FoundRecipe> {
   const { recipe, size, divisor } = options;
   const overrides = {
-    ...(size === undefined ? {} : { size }),
-    ...(divisor === undefined ? {} : { divisor }),
+    ...defined({ size, divisor }),
   };
   if (recipe === undefined && size === undefined && divisor === undefined) {
     for (const model of models) {

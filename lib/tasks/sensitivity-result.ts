@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { defined } from '../defined.js';
 import type { Recipe } from '../preprocess/index.js';
 import type { QuantizationTarget } from '../quantization/index.js';
 import type { AgreementScore } from './agreement.js';
@@ -81,7 +82,7 @@ export function proposalOf(
   return {
     units: found.units.map(({ name }) => name),
     exclude,
-    ...(spelt === undefined ? {} : { layerPrecisions: spelt }),
+    ...defined({ layerPrecisions: spelt }),
     score: found.score,
     drop: dropOf(found.score, metric),
     meets: found.meets,

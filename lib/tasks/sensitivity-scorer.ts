@@ -1,3 +1,4 @@
+import { defined } from '../defined.js';
 import type { OnnxModel } from '../onnx/index.js';
 import { type OnProgress, throttle } from '../progress.js';
 import { type QuantizeOptions, type QuantizeResult, quantizeModel } from '../quantization/index.js';
@@ -69,7 +70,7 @@ export class FloatScorer {
     const classifier = await openClassifier(path, session);
     try {
       const reference = await Reference.compute(classifier, batches, session, {
-        ...(signal === undefined ? {} : { signal }),
+        ...defined({ signal }),
         onImages: (images) => {
           done += images;
           report(done, total, 'images');
@@ -113,7 +114,7 @@ export class FloatScorer {
       return known;
     }
     const score = await this.#reference.score(forms.form(float).model, {
-      ...(signal === undefined ? {} : { signal }),
+      ...defined({ signal }),
       onImages: this.#onImages,
     });
     await cache.set(nodes, score);

@@ -2,6 +2,7 @@ import { basename, dirname } from 'node:path';
 import { number, oneOf } from '../arguments.js';
 import { type CalibrationTable, checkModel, filesDigest, readTable } from '../calibration/index.js';
 import { findModel, sampleFiles } from '../dataset/index.js';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import { writeFiles } from '../files.js';
 import { graphOf, loadModel } from '../onnx/index.js';
@@ -60,10 +61,10 @@ export interface SensitivityOptions
 
 async function scoringImages(options: SensitivityOptions): Promise<ImageSource> {
   const { signal, files, fraction, count, seed } = options;
-  const source = await imageSource(options, signal === undefined ? {} : { signal });
+  const source = await imageSource(options, defined({ signal }));
   const open = files === undefined && fraction === undefined && count === undefined;
   if (!open || source.paths.length <= DEFAULT_IMAGES) return source;
-  const sample = { count: DEFAULT_IMAGES, ...(seed === undefined ? {} : { seed }) };
+  const sample = { count: DEFAULT_IMAGES, ...defined({ seed }) };
   return { ...source, paths: sampleFiles(source.paths, sample) };
 }
 
@@ -72,12 +73,7 @@ function quantizationOf(options: SensitivityOptions): QuantizeOptions {
   const { target, exclude, excludeTypes, lastGemm, missingRanges } = options;
   const { foldBatchNormalization } = options;
   return {
-    ...(target === undefined ? {} : { target }),
-    ...(exclude === undefined ? {} : { exclude }),
-    ...(excludeTypes === undefined ? {} : { excludeTypes }),
-    ...(lastGemm === undefined ? {} : { lastGemm }),
-    ...(missingRanges === undefined ? {} : { missingRanges }),
-    ...(foldBatchNormalization === undefined ? {} : { foldBatchNormalization }),
+    ...defined({ target, exclude, excludeTypes, lastGemm, missingRanges, foldBatchNormalization }),
   };
 }
 
@@ -85,9 +81,7 @@ function quantizationOf(options: SensitivityOptions): QuantizeOptions {
 function withRecipeOf({ meta }: CalibrationTable, options: RecipeOptions): RecipeOptions {
   const { recipe = meta?.recipe as RecipeInput | undefined, size, divisor } = options;
   return {
-    ...(recipe === undefined ? {} : { recipe }),
-    ...(size === undefined ? {} : { size }),
-    ...(divisor === undefined ? {} : { divisor }),
+    ...defined({ recipe, size, divisor }),
   };
 }
 
@@ -143,7 +137,7 @@ export async function sensitivity(
 
   const { recipe, file } = await taskRecipe(withRecipeOf(table, options), [path]);
   const { paths, root } = await scoringImages(options);
-  const session = threads === undefined ? {} : { threads };
+  const session = defined({ threads });
   const input = loadedInput(loaded, path);
   checkRecipe(input, recipe);
   const cache = await ScoreCache.open(resume, {
@@ -159,8 +153,7 @@ export async function sensitivity(
   const scorer = await FloatScorer.open({
     ...{ path, forms, batches, cache, session },
     total: paths.length,
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress }),
+    ...defined({ signal, onProgress }),
   });
 
   scorer.begin('rank', units.length + 1);
@@ -188,7 +181,7 @@ export async function sensitivity(
     ),
     reused: cache.reused,
     recipe,
-    ...(file === undefined ? {} : { recipeFile: file }),
+    ...defined({ recipeFile: file }),
   };
   signal?.throwIfAborted();
   const files = out === undefined ? [] : sensitivityFiles(out, path, result);

@@ -1,4 +1,5 @@
 import { expected, integer } from '../arguments.js';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import type { PbMessage } from './pbtxt.js';
 
@@ -146,7 +147,7 @@ function dynamicBatching(max: number, serving: TritonServing): PbMessage | undef
       ...(preferred === undefined || preferred.length === 0
         ? {}
         : { preferred_batch_size: preferred }),
-      ...(delay === undefined ? {} : { max_queue_delay_microseconds: delay }),
+      ...defined({ max_queue_delay_microseconds: delay }),
     };
   }
   const option = preferred !== undefined ? 'preferredBatchSizes' : 'maxQueueDelayUs';

@@ -1,4 +1,5 @@
 import { integer, number, oneOf } from '../../arguments.js';
+import { defined } from '../../defined.js';
 import { TensorRTError } from '../../errors.js';
 import { CalibrationTable, type TensorRange } from '../ranges.js';
 import type { ValueBounds } from './bounds.js';
@@ -160,7 +161,7 @@ export function named<T>(name: string, call: () => T): T {
   } catch (error) {
     if (!(error instanceof TensorRTError)) throw error;
     throw new TensorRTError(error.code, `Tensor ${JSON.stringify(name)}: ${error.message}`, {
-      ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+      ...defined({ remedy: error.remedy }),
       cause: error,
     });
   }

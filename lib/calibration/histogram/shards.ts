@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { defined } from '../../defined.js';
 import { TensorRTError } from '../../errors.js';
 import { type CalibrationMeta, decodeMeta } from '../meta.js';
 import type { CalibrationTable } from '../ranges.js';
@@ -80,9 +81,7 @@ export async function mergeFolders(folders: readonly string[]): Promise<Calibrat
   // Once more, because a sidecar that was written for other files does not count.
   checkParts(parts);
   const meta = mergeMetas(parts);
-  return merged
-    .table()
-    .with({ warnings: partWarnings(parts), ...(meta === undefined ? {} : { meta }) });
+  return merged.table().with({ warnings: partWarnings(parts), ...defined({ meta }) });
 }
 
 /** The folders by shard, after a look at what they say of themselves: it costs less than reading them. */

@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import {
   TensorProto_DataType as DataType,
   declaredValue,
@@ -55,7 +56,7 @@ export async function observedTensors(
     const found: InnerTensor | undefined = inner.get(name) ?? declared.get(name);
     if (found?.type !== 'float32' && found?.type !== 'float16') return [];
     const { type, shape } = found;
-    return [{ name, type, ...(shape === undefined ? {} : { shape }) }];
+    return [{ name, type, ...defined({ shape }) }];
   });
 }
 

@@ -1,4 +1,5 @@
 import type * as Ort from 'onnxruntime-node';
+import { defined } from '../../defined.js';
 import { messageOf, TensorRTError } from '../../errors.js';
 import { byteLength, graphOf, type OnnxModel } from '../../onnx/index.js';
 import {
@@ -103,8 +104,7 @@ class OnnxRuntimeProvider implements GraphProvider {
     const options = onnxRuntimeSessionOptions({
       graphOptimizationLevel: level,
       sleepBetweenRuns: true,
-      ...(threads === undefined ? {} : { threads }),
-      ...(model.folder === undefined ? {} : { externalDataFolder: model.folder }),
+      ...defined({ threads, externalDataFolder: model.folder }),
     });
     const { bytes, files } = sessionModel(model);
     if (files.length === 0) return ort.InferenceSession.create(bytes, options);

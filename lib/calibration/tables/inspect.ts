@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import { amaxOf, type CalibrationTable, type TensorRange } from '../ranges.js';
 
 /**
@@ -79,7 +80,7 @@ export function inspectTable(table: CalibrationTable): TableInspection {
   });
   return {
     ...(table.methodKnown ? { method: table.method } : {}),
-    ...(table.nativeHeader === undefined ? {} : { nativeHeader: table.nativeHeader }),
+    ...defined({ nativeHeader: table.nativeHeader }),
     tensors,
     findings,
     warnings: table.warnings,

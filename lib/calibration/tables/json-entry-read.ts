@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import type { Histogram, TensorRange } from '../ranges.js';
 import type { JsonObject, JsonValue } from './json-value.js';
 import { invalid } from './text.js';
@@ -26,9 +27,7 @@ export function decodeTensorData(value: JsonObject, name: string, source: string
     lowest: fold(lowest, (a, b) => b < a),
     highest: fold(highest, (a, b) => b > a),
     ...(lowest.length > 1 ? { channels: { lowest, highest } } : {}),
-    ...(histogram === undefined ? {} : { histogram }),
-    ...(average === undefined ? {} : { average }),
-    ...(deviation === undefined ? {} : { deviation }),
+    ...defined({ histogram, average, deviation }),
     ...(dtype === 'float16' || dtype === 'float64' ? { dtype } : {}),
     attributes: value,
   };

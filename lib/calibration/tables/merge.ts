@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import { TensorRTError } from '../../errors.js';
 import { CalibrationTable, type Histogram, type TensorRange } from '../ranges.js';
 import { listNames } from './names.js';
@@ -59,8 +60,7 @@ export function mergeTables(tables: readonly CalibrationTable[]): CalibrationTab
     }
     ranges.set(name, {
       ...bounds,
-      ...(merged === undefined ? {} : { channels: merged }),
-      ...(dtype === undefined ? {} : { dtype }),
+      ...defined({ channels: merged, dtype }),
     });
   }
   for (const table of rest) {
@@ -71,7 +71,7 @@ export function mergeTables(tables: readonly CalibrationTable[]): CalibrationTab
   return new CalibrationTable(ranges, {
     method: 'minmax',
     warnings: partWarnings(tables),
-    ...(meta === undefined ? {} : { meta }),
+    ...defined({ meta }),
   });
 }
 

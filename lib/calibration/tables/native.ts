@@ -1,4 +1,5 @@
 import { expected } from '../../arguments.js';
+import { defined } from '../../defined.js';
 import { type CalibrationMethod, CalibrationTable, type TensorRange } from '../ranges.js';
 import { recordedRange } from './cache.js';
 import { isUtf8, refuseNames } from './names.js';
@@ -69,7 +70,7 @@ export function decodeNativeCache(
   }
   const method = methodOf(header[2] as string);
   return new CalibrationTable(ranges, {
-    ...(method === undefined ? {} : { method }),
+    ...defined({ method }),
     nativeHeader: (lines[0] as string).trimEnd(),
     warnings: warningsOf(ranges, repeated, source),
     source,

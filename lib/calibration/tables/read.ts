@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { defined } from '../../defined.js';
 import { messageOf, systemCode, TensorRTError } from '../../errors.js';
 import { type CalibrationMeta, decodeMeta, shardName } from '../meta.js';
 import type { CalibrationTable } from '../ranges.js';
@@ -60,7 +61,7 @@ export async function readTable(path: string): Promise<CalibrationTable> {
   if (meta?.shard !== undefined) {
     warnings.push(`${path} is ${shardName(meta.shard)} only: join all shards with \`merge\` first`);
   }
-  return table.with({ source: path, warnings, ...(meta === undefined ? {} : { meta }) });
+  return table.with({ source: path, warnings, ...defined({ meta }) });
 }
 
 /**
@@ -155,7 +156,7 @@ export async function readIfThere(
 function notFound(path: string, why: string, cause?: unknown): TensorRTError {
   return new TensorRTError('FILE_NOT_FOUND', `No calibration table at ${path}: ${why}`, {
     remedy: 'Give a calibration file, or the folder that `calibrate --out` wrote.',
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
   });
 }
 

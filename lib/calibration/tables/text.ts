@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import { TensorRTError } from '../../errors.js';
 
 /** No table comes near this size; a larger file is something else. */
@@ -22,6 +23,6 @@ export function decodeText(bytes: Uint8Array, source: string): string {
 export function invalid(source: string, what: string, cause?: unknown): TensorRTError {
   return new TensorRTError('TABLE_INVALID', `${source}: ${what}`, {
     remedy: 'Write the table again with what produced it, or choose another file.',
-    ...(cause === undefined ? {} : { cause }),
+    ...defined({ cause }),
   });
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { defined } from '../../defined.js';
 import { writeFile, writeFiles } from '../../files.js';
 import { benchText, compareText } from '../../report/index.js';
 import {
@@ -74,11 +75,7 @@ function optionsOf(context: Context, flags: Flags): BenchOptions {
     outputs: flags.exportOutput !== undefined,
     layerInfo: flags.exportLayerInfo !== undefined,
     build,
-    ...(family === undefined ? {} : { family }),
-    ...(libraryDir === undefined ? {} : { libraryDir }),
-    ...(shapes === undefined ? {} : { shapes }),
-    ...(infStreams === undefined ? {} : { infStreams }),
-    ...(flags.percentile === undefined ? {} : { percentiles: flags.percentile }),
+    ...defined({ family, libraryDir, shapes, infStreams, percentiles: flags.percentile }),
     ...(flags.loadInputs === undefined ? {} : { loadInputs: Object.fromEntries(flags.loadInputs) }),
   };
 }
@@ -90,11 +87,10 @@ function comparedImages(flags: Flags): CompareImages | undefined {
   return {
     ...imagesOf({
       images,
-      ...(files === undefined ? {} : { files }),
-      ...(count === undefined ? {} : { count }),
+      ...defined({ files, count }),
     }),
     ...recipeOf(flags),
-    ...(labels === undefined ? {} : { labels }),
+    ...defined({ labels }),
   };
 }
 
@@ -106,8 +102,7 @@ async function compareAction(context: Context, flags: Flags, model: string): Pro
   const result = await compareVariants(model, {
     ...options,
     compare: flags.compare!,
-    ...(calibration === undefined ? {} : { calibration }),
-    ...(images === undefined ? {} : { evaluate: images }),
+    ...defined({ calibration, evaluate: images }),
   });
   const variants = result.variants.map(({ bench: measured, ...rest }) => ({
     ...rest,

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { TABLE_STYLES, type TableStyle } from '../../calibration/index.js';
+import { defined } from '../../defined.js';
 import {
   CALIBRATOR_ALGORITHMS,
   type CalibrationReport,
@@ -150,13 +151,15 @@ export async function buildFromImages(
     ...rest,
     ...imagesOf(flags),
     ...batchingOf(flags),
-    ...(flags.size === undefined ? {} : { size: flags.size }),
-    ...(flags.divisor === undefined ? {} : { divisor: flags.divisor }),
-    ...(flags.algorithm === undefined ? {} : { algorithm: flags.algorithm }),
-    ...(flags.lastBatch === undefined ? {} : { lastBatch: flags.lastBatch }),
-    ...(flags.calib === undefined ? {} : { calibrationCache: flags.calib }),
-    ...(flags.calibrationOut === undefined ? {} : { calibrationOut: flags.calibrationOut }),
-    ...(flags.style === undefined ? {} : { style: flags.style }),
+    ...defined({
+      size: flags.size,
+      divisor: flags.divisor,
+      algorithm: flags.algorithm,
+      lastBatch: flags.lastBatch,
+      calibrationCache: flags.calib,
+      calibrationOut: flags.calibrationOut,
+      style: flags.style,
+    }),
     onWarning: (warning) => context.warn(warning),
   };
   const result = await buildCalibrated(model, asked);

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { defined } from '../../defined.js';
 import {
   type BuildResult,
   type BuildWarning,
@@ -61,7 +62,7 @@ async function buildAction(context: Context, flags: Flags, argument?: string): P
     ...context.call,
     ...buildOptionsOf(flags),
     out: flags.saveEngine,
-    ...(flags.recipe === undefined ? {} : { recipe: flags.recipe }),
+    ...defined({ recipe: flags.recipe }),
   };
   const { build, files, manifest, json } =
     images === undefined

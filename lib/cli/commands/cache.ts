@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { findModel } from '../../dataset/index.js';
+import { defined } from '../../defined.js';
 import { type CacheEntry, explainCache, listCache, pruneCache } from '../../engine/index.js';
 import { cacheExplanationText, cacheText, formatBytes, formatCount } from '../../report/index.js';
 import { type BuildFlags, buildFlags, buildOptionsOf } from '../build-flags.js';
@@ -27,7 +28,7 @@ interface WhyFlags extends BuildFlags {
 }
 
 function folderOf({ cacheDir }: FolderFlags): { folder?: string } {
-  return cacheDir === undefined ? {} : { folder: cacheDir };
+  return defined({ folder: cacheDir });
 }
 
 function folderOption(command: Command): Command {
@@ -67,10 +68,7 @@ async function pruneAction(context: Context, flags: PruneFlags): Promise<void> {
   }
   const result = await pruneCache({
     ...folderOf(flags),
-    ...(olderThan === undefined ? {} : { olderThanMs: olderThan }),
-    ...(maxSize === undefined ? {} : { maxBytes: maxSize }),
-    ...(all === undefined ? {} : { all }),
-    ...(dryRun === undefined ? {} : { dryRun }),
+    ...defined({ olderThanMs: olderThan, maxBytes: maxSize, all, dryRun }),
   });
   if (result.removed.length > 0) context.line(cacheText(result.folder, result.removed, Date.now()));
   const verb = dryRun === true ? 'would be removed' : 'removed';

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { type CalibrationMeta, TABLE_STYLES, type TableStyle } from '../../calibration/index.js';
+import { defined } from '../../defined.js';
 import { formatCount, formatDuration, methodScoresText } from '../../report/index.js';
 import { FAMILIES, type Family } from '../../runtime/index.js';
 import {
@@ -59,9 +60,8 @@ function providerOf({ provider, device, family, libraryDir, cache, cacheDir }: F
   return {
     provider,
     deviceId: device,
-    ...(family === undefined ? {} : { family }),
-    ...(libraryDir === undefined ? {} : { libraryDir }),
-    ...(cache ? (cacheDir === undefined ? {} : { cache: cacheDir }) : { cache: false }),
+    ...defined({ family, libraryDir }),
+    ...(cache ? defined({ cache: cacheDir }) : { cache: false }),
   };
 }
 
@@ -76,8 +76,7 @@ async function calibrateAction(context: Context, flags: Flags, argument?: string
     ...providerOf(flags),
     out: flags.out,
     style: flags.style,
-    ...(flags.threads === undefined ? {} : { threads: flags.threads }),
-    ...(flags.nativeCache === undefined ? {} : { nativeCache: flags.nativeCache }),
+    ...defined({ threads: flags.threads, nativeCache: flags.nativeCache }),
     onWarning: (warning: string) => context.warn(warning),
   };
   if (flags.method === 'entropy' && options.symmetric !== undefined) {

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { defined } from '../../defined.js';
 import { formatPercent } from '../../report/index.js';
 import { classifyStream, expandImages, type ImageClassification } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
@@ -46,8 +47,7 @@ async function classifyAction(
     ...engineOf(flags),
     ...context.call,
     topK: flags.topK,
-    ...(flags.labels === undefined ? {} : { labels: flags.labels }),
-    ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+    ...defined({ labels: flags.labels, threads: flags.threads }),
   });
   noteFound(context, stream.summary(), flags);
   noteProvider(context, stream.summary().provider, flags);

@@ -6,6 +6,7 @@ import {
   type TableStyle,
   trtVersionNumber,
 } from '../../calibration/index.js';
+import { defined } from '../../defined.js';
 import { formatCount } from '../../report/index.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
@@ -52,7 +53,7 @@ async function convertAction(context: Context, flags: Flags, input: string): Pro
   const { table, files, header, warnings } = await convertTable(input, out, {
     to,
     style,
-    ...(trtVersion === undefined ? {} : { trtVersion }),
+    ...defined({ trtVersion }),
     ...(algorithm === undefined ? {} : { algorithm: ALGORITHMS[algorithm] }),
   });
   for (const warning of warnings) context.warn(warning);

@@ -1,6 +1,7 @@
 import { basename, extname } from 'node:path';
 import { Command } from 'commander';
 import { downloadDataset, isUrl } from '../../dataset/index.js';
+import { defined } from '../../defined.js';
 import { formatBytes, formatCount } from '../../report/index.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
@@ -36,10 +37,12 @@ async function downloadAction(context: Context, flags: Flags, url: string): Prom
   const result = await downloadDataset(url, {
     ...context.call,
     folder,
-    ...(flags.sha256 === undefined ? {} : { sha256: flags.sha256 }),
-    ...(flags.deleteArchive === undefined ? {} : { deleteArchive: flags.deleteArchive }),
-    ...(flags.archives === undefined ? {} : { archivesFolder: flags.archives }),
-    ...(flags.maxBytes === undefined ? {} : { maxBytes: flags.maxBytes }),
+    ...defined({
+      sha256: flags.sha256,
+      deleteArchive: flags.deleteArchive,
+      archivesFolder: flags.archives,
+      maxBytes: flags.maxBytes,
+    }),
   });
   const what = `${formatCount(result.files, 'file')}, ${formatBytes(result.bytes)}`;
   context.line(`${result.folder}: ${what}${result.downloaded ? '' : ', there already'}`);

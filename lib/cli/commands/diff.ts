@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { diffTables, readTable } from '../../calibration/index.js';
+import { defined } from '../../defined.js';
 import { diffText } from '../../report/index.js';
 import { action, type Context } from '../context.js';
 import { type CliIo, ExitStatus } from '../io.js';
@@ -15,7 +16,7 @@ async function diffAction(context: Context, flags: Flags, a: string, b: string):
   const tables = [await readTable(a), await readTable(b)] as const;
   for (const { warnings } of tables) for (const warning of warnings) context.warn(warning);
   const { tolerance } = flags;
-  const found = diffTables(...tables, tolerance === undefined ? {} : { tolerance });
+  const found = diffTables(...tables, defined({ tolerance }));
   const methods = { a: tables[0].method, b: tables[1].method };
   context.line(diffText(found, a, b));
   context.result({ a, b, methods, ...found });

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { defined } from '../../defined.js';
 import { evaluationText } from '../../report/index.js';
 import { evaluate, evaluateShard, type Provider, type Shard } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
@@ -66,7 +67,7 @@ async function evaluateAction(context: Context, flags: Flags, argument?: string)
     ...context.call,
     ...(against === undefined ? {} : { against, againstProvider: flags.againstProvider }),
     ...(labels === true ? {} : { labels }),
-    ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+    ...defined({ threads: flags.threads }),
   };
   const model = modelOf(argument, flags);
   const part = partOf(flags, context.env);

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { defined } from '../../defined.js';
 import { exportTriton } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
@@ -26,15 +27,17 @@ async function tritonAction(context: Context, flags: TritonFlags, engine: string
   const result = await exportTriton(engine, {
     repository,
     signal: context.signal,
-    ...(name === undefined ? {} : { name }),
-    ...(modelVersion === undefined ? {} : { modelVersion }),
-    ...(maxBatchSize === undefined ? {} : { maxBatchSize }),
-    ...(labels === undefined ? {} : { labels }),
-    ...(instanceCount === undefined ? {} : { instanceCount }),
-    ...(gpus === undefined ? {} : { gpus }),
-    ...(preferredBatchSizes === undefined ? {} : { preferredBatchSizes }),
-    ...(maxQueueDelay === undefined ? {} : { maxQueueDelayUs: maxQueueDelay }),
-    ...(libraryDir === undefined ? {} : { libraryDir }),
+    ...defined({
+      name,
+      modelVersion,
+      maxBatchSize,
+      labels,
+      instanceCount,
+      gpus,
+      preferredBatchSizes,
+      maxQueueDelayUs: maxQueueDelay,
+      libraryDir,
+    }),
   });
   noteFound(context, result);
   for (const warning of result.warnings) context.warn(warning);

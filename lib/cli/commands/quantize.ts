@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { defined } from '../../defined.js';
 import {
   QUANTIZATION_TARGETS,
   type QuantizationTarget,
@@ -99,10 +100,9 @@ async function quantizeAction(context: Context, flags: Flags, argument?: string)
     missingRanges: flags.missingRanges,
     foldBatchNormalization: flags.foldBatchNorm,
     signal,
-    ...(flags.calibration === undefined ? {} : { calibration: flags.calibration }),
+    ...defined({ calibration: flags.calibration }),
     ...(exclude.length === 0 ? {} : { exclude }),
-    ...(flags.excludeTypes === undefined ? {} : { excludeTypes: flags.excludeTypes }),
-    ...(flags.lastGemm === undefined ? {} : { lastGemm: flags.lastGemm }),
+    ...defined({ excludeTypes: flags.excludeTypes, lastGemm: flags.lastGemm }),
   });
   for (const warning of result.warnings) context.warn(warning);
   context.line(quantizationText(result.report));

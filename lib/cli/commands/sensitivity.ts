@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { defined } from '../../defined.js';
 import { QUANTIZATION_TARGETS, type QuantizationTarget } from '../../quantization/index.js';
 import { sensitivityText } from '../../report/index.js';
 import {
@@ -60,10 +61,12 @@ async function sensitivityAction(context: Context, flags: Flags, argument?: stri
     ...context.call,
     ...{ calibration, out, by, metric, maxDrop, target, missingRanges },
     resume: resume ?? `${out}.partial.json`,
-    ...(flags.exclude === undefined ? {} : { exclude: flags.exclude }),
-    ...(flags.excludeTypes === undefined ? {} : { excludeTypes: flags.excludeTypes }),
-    ...(flags.lastGemm === undefined ? {} : { lastGemm: flags.lastGemm }),
-    ...(flags.threads === undefined ? {} : { threads: flags.threads }),
+    ...defined({
+      exclude: flags.exclude,
+      excludeTypes: flags.excludeTypes,
+      lastGemm: flags.lastGemm,
+      threads: flags.threads,
+    }),
     onWarning: (warning) => context.warn(warning),
   });
   noteFound(context, result);

@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import { TensorRTError } from '../../errors.js';
 import type { LongCallOptions, OnProgress } from '../../progress.js';
 import type { BuildResult } from '../build.js';
@@ -86,7 +87,7 @@ async function cached(
     const output: BuildOutput = {
       ...found.manifest.result!,
       plan: found.plan,
-      ...(modelPath === undefined ? {} : { modelPath }),
+      ...defined({ modelPath }),
     };
     const report = { hit: true, ...place, reason };
     return { ...withReport(output, report, warnings), planPath: entryPath(folder, key) };
@@ -151,7 +152,7 @@ export async function buildThroughCache(request: CachedBuild): Promise<BuildResu
     (result) => ({
       ...result,
       plan: result.plan.slice(),
-      ...(request.modelPath === undefined ? {} : { modelPath: request.modelPath }),
+      ...defined({ modelPath: request.modelPath }),
       cache: result.cache.hit
         ? result.cache
         : { ...result.cache, hit: true, reason: 'another call of this process built it' },

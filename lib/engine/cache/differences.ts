@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import { familyTitle } from '../../runtime/index.js';
 import type { CacheKeyParts } from './key.js';
 
@@ -86,8 +87,7 @@ export function keyDifferences(cached: CacheKeyParts, wanted: CacheKeyParts): Ca
     if (JSON.stringify(a) === JSON.stringify(b)) return;
     found.push({
       part,
-      ...(a === undefined ? {} : { cached: a }),
-      ...(b === undefined ? {} : { wanted: b }),
+      ...defined({ cached: a, wanted: b }),
       text: text(),
     });
   };

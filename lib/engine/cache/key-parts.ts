@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import { allTensors, externalDataDigest, type OnnxModel } from '../../onnx/index.js';
 import { queryDriver, type UsableLibrary } from '../../runtime/index.js';
 import { CACHE_FORMAT, type CacheKeyParts, keyOptions, NotKeyable } from './key.js';
@@ -58,12 +59,12 @@ export async function keyPartsOf(source: KeySource, signal?: AbortSignal): Promi
       : undefined;
   return {
     format: CACHE_FORMAT,
-    model: { sha256: model.sha256, ...(externalData === undefined ? {} : { externalData }) },
+    model: { sha256: model.sha256, ...defined({ externalData }) },
     library: { family: library.family, version: library.version },
     ...(device === undefined
       ? {}
       : { gpu: { name: device.name, computeCapability: device.computeCapability } }),
-    ...(calibrator?.id === undefined ? {} : { calibration: calibrator.id }),
+    ...defined({ calibration: calibrator?.id }),
     options,
   };
 }

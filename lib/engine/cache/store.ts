@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defined } from '../../defined.js';
 import { TEMPORARY_PREFIX, writeFile } from '../../files.js';
 import type { BuildResult } from '../build.js';
 import {
@@ -54,6 +55,6 @@ export async function updateRecipe(
 ): Promise<void> {
   if (recipe === undefined || stringifyResult(recipe) === stringifyResult(manifest.recipe)) return;
   const { result, ...rest } = manifest;
-  const text = stringifyResult({ ...rest, recipe, ...(result === undefined ? {} : { result }) }, 2);
+  const text = stringifyResult({ ...rest, recipe, ...defined({ result }) }, 2);
   await writeFile(manifestPath(join(folder, manifest.plan.file)), `${text}\n`).catch(() => {});
 }

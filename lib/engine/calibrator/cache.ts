@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { decodeNativeCache, isNativeCache, trtVersionNumber } from '../../calibration/index.js';
+import { defined } from '../../defined.js';
 import { messageOf, systemCode } from '../../errors.js';
 import { writeFiles } from '../../files.js';
 import type { CalibratorAlgorithm, CheckedCalibrator } from './options.js';
@@ -139,7 +140,7 @@ export async function restoreCache(
   if (typeof cache !== 'string') return rest;
   if ((await readIfThere(cache)) === undefined) {
     const { algorithm, batches, images } = report;
-    const origin = { modelSha256, algorithm, ...(id === undefined ? {} : { id }) };
+    const origin = { modelSha256, algorithm, ...defined({ id }) };
     await writeCache(cache, report.cache, { ...origin, batches, images });
   }
   return { ...rest, cacheFile: cache };

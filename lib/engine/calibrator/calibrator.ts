@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { defined } from '../../defined.js';
 import { isErrorCode, TensorRTError } from '../../errors.js';
 import type { LongCallOptions } from '../../progress.js';
 import type {
@@ -96,8 +97,7 @@ export class BuildCalibrator {
             ...request,
             calibrator: {
               algorithm,
-              ...(bytes === undefined ? {} : { cache: bytes }),
-              ...(request.deviceId === undefined ? {} : { deviceId: request.deviceId }),
+              ...defined({ cache: bytes, deviceId: request.deviceId }),
               onEvent: (event, payload) => {
                 try {
                   this.#onEvent(event, payload, started, hooks);
@@ -189,13 +189,13 @@ export class BuildCalibrator {
     const file = typeof cache === 'string' ? cache : undefined;
     if (file !== undefined && !fromCache) {
       const modelSha256 = this.#modelSha256;
-      const origin = { modelSha256, algorithm, ...(id === undefined ? {} : { id }) };
+      const origin = { modelSha256, algorithm, ...defined({ id }) };
       await writeCache(file, calibration.cache, { ...origin, batches, images });
     }
     return {
       algorithm,
       cache: calibration.cache,
-      ...(file === undefined ? {} : { cacheFile: file }),
+      ...defined({ cacheFile: file }),
       fromCache,
       ...(this.#found.refused === undefined ? {} : { cacheRefused: this.#found.refused }),
       batches,

@@ -1,5 +1,6 @@
 import { expected, integer, oneOf } from '../../arguments.js';
 import type { Batches } from '../../calibration/index.js';
+import { defined } from '../../defined.js';
 
 /** Which of TensorRT's calibrators chooses the ranges. */
 export const CALIBRATOR_ALGORITHMS = ['minmax', 'entropy'] as const;
@@ -81,10 +82,9 @@ export function checkCalibrator(options: unknown): CheckedCalibrator {
     throw expected('calibrator.id', 'a string', id);
   }
   return {
-    ...(batches === undefined ? {} : { batches }),
+    ...defined({ batches }),
     algorithm: oneOf('calibrator.algorithm', algorithm ?? 'minmax', CALIBRATOR_ALGORITHMS),
-    ...(cache === undefined ? {} : { cache }),
-    ...(id === undefined ? {} : { id }),
+    ...defined({ cache, id }),
     lastBatch: oneOf('calibrator.lastBatch', lastBatch ?? 'pad', ['pad', 'drop']),
     ...(total === undefined ? {} : { total: integer('calibrator.total', total, 0) }),
   };

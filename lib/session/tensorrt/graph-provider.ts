@@ -5,6 +5,7 @@ import type {
   InnerTensor,
   OpenGraphOptions,
 } from '../../calibration/index.js';
+import { defined } from '../../defined.js';
 import { buildEngine, type OptimizationProfile } from '../../engine/index.js';
 import {
   TensorProto_DataType as DataType,
@@ -106,8 +107,7 @@ class TensorRTGraph implements GraphRunner {
   async #build(profile: OptimizationProfile | undefined): Promise<InferenceSession> {
     const { signal, onProgress, deviceId, contexts, cache, family, libraryDir } = this.#options;
     const library = {
-      ...(family === undefined ? {} : { family }),
-      ...(libraryDir === undefined ? {} : { libraryDir }),
+      ...defined({ family, libraryDir }),
     };
     const model = this.#model;
     const { plan } = await buildEngine(encodeModel(model), {
@@ -118,14 +118,12 @@ class TensorRTGraph implements GraphRunner {
       ...(await this.#precision(library)),
       ...(model.folder === undefined ? {} : { modelPath: join(model.folder, 'model.onnx') }),
       ...(profile === undefined ? {} : { profiles: [profile] }),
-      ...(cache === undefined ? {} : { cache }),
-      ...(signal === undefined ? {} : { signal }),
-      ...(onProgress === undefined ? {} : { onProgress }),
+      ...defined({ cache, signal, onProgress }),
     });
     return InferenceSession.create(plan, {
       ...library,
       contexts: contexts ?? CONTEXTS,
-      ...(deviceId === undefined ? {} : { deviceId }),
+      ...defined({ deviceId }),
     });
   }
 

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { defined } from '../../defined.js';
 import { type PlanHeader, readPlanHeader } from '../../engine/index.js';
 import { TensorRTError } from '../../errors.js';
 import {
@@ -41,7 +42,7 @@ export async function planFacts(engine: EngineSource): Promise<PlanFacts> {
   const header = bytes === undefined ? undefined : readPlanHeader(bytes);
   return {
     label: 'planPath' in source ? source.planPath : 'the plan',
-    ...(header === undefined ? {} : { header }),
+    ...defined({ header }),
   };
 }
 
@@ -69,8 +70,7 @@ function incompatible(plan: PlanFacts, { family, version }: RuntimeLibrary, caus
     `${plan.label} was built by ${builderOf(plan)}, and ${name} ${version} is to run it`,
     {
       remedy: `Build the engine again with ${name} ${version}, or install ${builderOf(plan)}.`,
-      ...(detail === undefined ? {} : { detail }),
-      ...(cause === undefined ? {} : { cause }),
+      ...defined({ detail, cause }),
     },
   );
 }

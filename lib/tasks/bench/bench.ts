@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import { queryDriver } from '../../runtime/index.js';
 import {
   InferenceSession,
@@ -96,7 +97,7 @@ function systemOf(session: InferenceSession): BenchSystem {
   const device = devices[session.deviceId];
   return {
     tensorrt: session.libraryVersion,
-    ...(driverVersion === undefined ? {} : { driver: driverVersion }),
+    ...defined({ driver: driverVersion }),
     ...(device === undefined
       ? {}
       : { gpu: { name: device.name, computeCapability: device.computeCapability } }),
@@ -144,7 +145,7 @@ async function measure(
     signal?.throwIfAborted();
     onProgress?.({ phase, done: 0, elapsedMs: performance.now() - begin });
   };
-  const call = signal === undefined ? {} : { signal };
+  const call = defined({ signal });
   const { percentiles, infStreams, useCudaGraph: graph, useSpinWait: spin } = switches;
   const shapes = inputShapes(session, switches.shapes);
   const tensors = (memory: BenchMemory, outputs?: Outputs): Promise<BenchTensors> =>
@@ -218,11 +219,11 @@ async function measure(
     eventLoopDelay: {
       idle: idle.delay,
       loop: watched.delay,
-      ...(run === undefined ? {} : { run }),
+      ...defined({ run }),
     },
     memory: session.memory(),
     loops,
-    ...(layers === undefined ? {} : { layers }),
+    ...defined({ layers }),
     ...(switches.layerInfo ? { layerInfo: session.layerInformation() } : {}),
     ...(switches.outputs ? { outputs: await session.run(feeds, undefined, call) } : {}),
   };
@@ -238,8 +239,7 @@ export function sessionOptionsOf(
     contexts: switches.infStreams,
     enableGraphCapture: switches.useCudaGraph,
     spinWait: switches.useSpinWait,
-    ...(family === undefined ? {} : { family }),
-    ...(libraryDir === undefined ? {} : { libraryDir }),
+    ...defined({ family, libraryDir }),
   };
 }
 

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TABLE_FILES } from '../../calibration/index.js';
 import { findModel } from '../../dataset/index.js';
+import { defined } from '../../defined.js';
 import type { Recipe } from '../../preprocess/index.js';
 import type { EvaluateOptions } from '../evaluate.js';
 import { taskLabels } from '../labels.js';
@@ -40,9 +41,7 @@ export async function compareImages(
   const { recipe: asked, size, divisor, ...rest } = images;
   const path = await findModel(model);
   const named = {
-    ...(asked === undefined ? {} : { recipe: asked }),
-    ...(size === undefined ? {} : { size }),
-    ...(divisor === undefined ? {} : { divisor }),
+    ...defined({ recipe: asked, size, divisor }),
   };
   const own = await taskRecipe(named, [path]);
   const unnamed = Object.keys(named).length === 0 && own.file === undefined;

@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import type { BuildOptions } from '../../engine/index.js';
 import type { Recipe } from '../../preprocess/index.js';
 import { InferenceSession } from '../../session/index.js';
@@ -139,8 +140,7 @@ async function accuracyOf(
   const result = await evaluate(baseline, {
     ...images,
     against: other,
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress }),
+    ...defined({ signal, onProgress }),
   });
   const { agreement, meanConfidenceDifference, maxConfidenceDifference } = result.comparison!;
   const own = result.against?.accuracy?.top1;
@@ -151,9 +151,9 @@ async function accuracyOf(
       agreement,
       meanConfidenceDifference,
       maxConfidenceDifference,
-      ...(own === undefined ? {} : { top1: own }),
+      ...defined({ top1: own }),
     },
-    ...(first === undefined ? {} : { baselineTop1: first }),
+    ...defined({ baselineTop1: first }),
   };
 }
 
@@ -211,7 +211,7 @@ export async function compareVariants(
             agreement: 1,
             meanConfidenceDifference: 0,
             maxConfidenceDifference: 0,
-            ...(baselineTop1 === undefined ? {} : { top1: baselineTop1 }),
+            ...defined({ top1: baselineTop1 }),
           };
         } finally {
           await other.release();

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { findModel } from '../../dataset/index.js';
+import { defined } from '../../defined.js';
 import { type BuildResult, buildEngine } from '../../engine/index.js';
 import type { BenchOptions } from './options.js';
 
@@ -42,11 +43,9 @@ export async function benchEngine(model: string, options: BenchOptions): Promise
           Object.entries(shapes).map(([name, dims]) => [name, { min: dims, opt: dims, max: dims }]),
         );
   const { plan, ...rest } = await buildEngine(path, {
-    ...(family === undefined ? {} : { family }),
-    ...(libraryDir === undefined ? {} : { libraryDir }),
+    ...defined({ family, libraryDir }),
     ...(profile === undefined ? {} : { profiles: [profile] }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress }),
+    ...defined({ signal, onProgress }),
     ...build,
   });
   return { source: plan, label: path, planBytes: plan.byteLength, build: rest };

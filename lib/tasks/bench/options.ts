@@ -1,4 +1,5 @@
 import { expected, integer, number } from '../../arguments.js';
+import { defined } from '../../defined.js';
 import type { BuildOptions } from '../../engine/index.js';
 import type { LongCallOptions } from '../../progress.js';
 import type { LibraryOptions } from '../../runtime/index.js';
@@ -85,7 +86,6 @@ export function benchSwitches(options: BenchOptions): BenchSwitches {
     layerInfo: options.layerInfo ?? false,
     overhead: options.overhead ?? true,
     deviceId: integer('deviceId', options.deviceId ?? 0, 0, 1023),
-    ...(options.shapes === undefined ? {} : { shapes: options.shapes }),
-    ...(options.loadInputs === undefined ? {} : { loadInputs: options.loadInputs }),
+    ...defined({ shapes: options.shapes, loadInputs: options.loadInputs }),
   };
 }

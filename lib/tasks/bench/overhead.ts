@@ -1,3 +1,4 @@
+import { defined } from '../../defined.js';
 import type { InferenceSession } from '../../session/index.js';
 import type { BenchMemory, BenchTensors } from './inputs.js';
 import { medianOf } from './statistics.js';
@@ -77,8 +78,7 @@ export async function measureOverhead(
     warmUp: seconds / 4,
     // What lies on the GPU is not moved: the loop then does what `run` does.
     transfers: 'memory',
-    ...(fetches === undefined ? {} : { fetches }),
-    ...(signal === undefined ? {} : { signal }),
+    ...defined({ fetches, signal }),
   });
   const loopMs = median([...native.host]);
   const timed = async (work: () => Promise<unknown>): Promise<number> => {
