@@ -353,6 +353,9 @@ export interface FamilyBinding {
   /** Joins `timingCache` and `moreTimings`. */
   combineTimings(options: NativeBuildOptions): NativeCall;
   describe(options: NativeBuildOptions): NativeCall;
-  /** Stops every call of the process and waits for their threads, for 10 seconds at most. */
-  finish(): void;
+  /**
+   * The process is about to end: cancels every build, and sees to it that builds and sessions end before
+   * the exit handlers of NVIDIA's libraries run. Sessions work until then.
+   */
+  announceExit(): void;
 }

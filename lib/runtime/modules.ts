@@ -74,8 +74,8 @@ function missing(status: ModuleStatus): TensorRTError {
   );
 }
 
-/** Families whose calls are finished when the process ends. */
-const finishing = new Set<Family>();
+/** Modules that are told when the process ends. */
+const inUse = new Set<FamilyBinding>();
 
 let base: BaseBinding | undefined;
 
@@ -119,10 +119,12 @@ export function requireFamily(family: Family): FamilyBinding {
   const native = binding as FamilyBinding;
   // A build that still runs while the process ends would run on in libraries that are being torn down.
   // A worker's end is not the process's: its builds are cancelled by the addon itself.
-  if (isMainThread && !finishing.has(family)) {
-    finishing.add(family);
-    process.on('exit', () => native.finish());
+  if (isMainThread && inUse.size === 0) {
+    process.on('exit', () => {
+      for (const one of inUse) one.announceExit();
+    });
   }
+  inUse.add(native);
   return native;
 }
 

@@ -3,7 +3,7 @@
 #include <initializer_list>
 #include <utility>
 
-#include "node/running_calls.h"
+#include "node/process_end.h"
 
 namespace trtn {
 namespace {
@@ -95,7 +95,7 @@ void JsEnvironment::OnTeardown(void* self) {
     call.on_progress.Reset();
     call.on_calibrator_event.Reset();
   }
-  RunningCalls::OnEnvironmentTeardown();
+  ProcessEnd::OnEnvironmentTeardown();
 }
 
 uint64_t JsEnvironment::Open(Napi::Env env, std::shared_ptr<CallControl> control,

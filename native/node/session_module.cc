@@ -6,9 +6,8 @@
 #include <utility>
 
 #include "core/session/shared_memory.h"
-#include "node/running_calls.h"
+#include "node/process_end.h"
 #include "node/session_convert.h"
-#include "node/session_exit.h"
 #include "node/session_object.h"
 
 namespace trtn {
@@ -37,7 +36,7 @@ void OpenHere(OpenOptions& options, Opened& opened) {
     }
     opened.session = std::make_shared<Session>(
         engine, options.session, [waker = opened.waker](Wake wake) { waker->Post(wake); });
-    CloseAtExit(opened.session);
+    ProcessEnd::Close(opened.session);
   } catch (const Error& error) {
     opened.failure = Failure{error, engine == nullptr ? log.TakeLines() : engine->TakeLog()};
   } catch (const std::exception& error) {
@@ -56,7 +55,7 @@ Napi::Value OpenSession(const Napi::CallbackInfo& info, const HostPointer& host)
   auto opened = std::make_shared<Opened>();
   opened->waker = std::make_shared<SessionWaker>();
   opened->waker->channel = host->channel();
-  RunningCalls::Start(control, [=, channel = environment.channel()]() mutable {
+  const auto open = [=, channel = environment.channel()]() mutable {
     OpenHere(*options, *opened);
     options.reset();
     channel->Post([call, host, opened](Napi::Env js) {
@@ -70,7 +69,8 @@ Napi::Value OpenSession(const Napi::CallbackInfo& info, const HostPointer& host)
       }
       JsEnvironment::Of(js).Settle(js, call, outcome);
     });
-  });
+  };
+  ProcessEnd::Start(control, ProcessEnd::Stopping::kSoon, open);
   return promise;
 }
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/session/shared_memory.h"
-#include "node/running_calls.h"
+#include "node/process_end.h"
 #include "node/session_convert.h"
 
 namespace trtn {
@@ -43,7 +43,7 @@ SessionObject::~SessionObject() {
   // Collected without having been released: nothing is pending, and freeing takes a while.
   auto control = std::make_shared<CallControl>();
   auto holder = std::make_shared<std::shared_ptr<Session>>(std::move(session_));
-  RunningCalls::Start(control, [holder] { holder->reset(); });
+  ProcessEnd::Start(control, ProcessEnd::Stopping::kSoon, [holder] { holder->reset(); });
 }
 
 Napi::Object SessionObject::Create(Napi::Env env, std::shared_ptr<SessionHost> host,
@@ -218,13 +218,14 @@ Napi::Value SessionObject::Close(const Napi::CallbackInfo& info) {
   const Napi::Promise promise = environment.PromiseOf(call);
   auto holder = std::make_shared<std::shared_ptr<Session>>(std::move(session_));
   session_ = nullptr;
-  RunningCalls::Start(control, [channel = environment.channel(), call, holder] {
-    (*holder)->Close(false);
-    holder->reset();
-    channel->Post([call](Napi::Env js) {
-      JsEnvironment::Of(js).Settle(js, call, js.Undefined());
-    });
-  });
+  ProcessEnd::Start(control, ProcessEnd::Stopping::kSoon,
+                    [channel = environment.channel(), call, holder] {
+                      (*holder)->Close(false);
+                      holder->reset();
+                      channel->Post([call](Napi::Env js) {
+                        JsEnvironment::Of(js).Settle(js, call, js.Undefined());
+                      });
+                    });
   return promise;
 }
 

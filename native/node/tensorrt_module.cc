@@ -11,16 +11,22 @@
 #include "node/calibrator_call.h"
 #include "node/convert.h"
 #include "node/js_thread.h"
-#include "node/running_calls.h"
+#include "node/process_end.h"
 #include "node/session_module.h"
 
 namespace trtn {
 namespace {
 
+#if TRTN_HAS_PROGRESS_MONITOR
+constexpr auto kBuildStops = ProcessEnd::Stopping::kSoon;
+#else
+constexpr auto kBuildStops = ProcessEnd::Stopping::kNever;
+#endif
+
 // Starts `work` on its own thread and returns {promise, cancel}. The promise resolves with the outcome,
 // failures included; it never rejects. The result moves to the JavaScript thread, which copies the
 // plan and frees the library's memory.
-Napi::Value StartCall(const Napi::CallbackInfo& info,
+Napi::Value StartCall(const Napi::CallbackInfo& info, ProcessEnd::Stopping stopping,
                       BuildResult (*work)(const BuildOptions&, CallControl&)) {
   const Napi::Env env = info.Env();
   JsEnvironment& environment = JsEnvironment::Of(env);
@@ -44,7 +50,7 @@ Napi::Value StartCall(const Napi::CallbackInfo& info,
 
   options->calibrator = ConnectCalibrator(info[0].As<Napi::Object>(), handle, call, *control);
   try {
-    RunningCalls::Start(control, [channel, call, options, control, work] {
+    ProcessEnd::Start(control, stopping, [channel, call, options, control, work] {
       // std::function wants tasks that can be copied, and a plan has one owner.
       auto result = std::make_shared<BuildResult>(work(*options, *control));
       options->model.bytes = {};
@@ -66,16 +72,16 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
                                     std::to_string(NV_TENSORRT_MINOR) + "." +
                                     std::to_string(NV_TENSORRT_PATCH));
   exports.Set("build", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-                return StartCall(info, Build);
+                return StartCall(info, kBuildStops, Build);
               }));
   exports.Set("combineTimings", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-                return StartCall(info, CombineTimings);
+                return StartCall(info, ProcessEnd::Stopping::kSoon, CombineTimings);
               }));
   exports.Set("describe", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-                return StartCall(info, Describe);
+                return StartCall(info, ProcessEnd::Stopping::kSoon, Describe);
               }));
-  exports.Set("finish", Napi::Function::New(env, [](const Napi::CallbackInfo&) {
-                RunningCalls::Finish();
+  exports.Set("announceExit", Napi::Function::New(env, [](const Napi::CallbackInfo&) {
+                ProcessEnd::Announce();
               }));
   RegisterSessions(env, exports);
   return exports;

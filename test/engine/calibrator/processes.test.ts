@@ -91,7 +91,9 @@ describe.each(CALIBRATING)(
         { tensorrt: { batchMs: 5 } },
       );
       expect({ status, stderr }).toEqual({ status: 7, stderr: '' });
-      expect(held).toMatchObject(NOTHING);
+      // A build of 8.6 cannot be stopped: the process ends under it, without the driver's exit handler.
+      if (major === 8) expect(held).toBeNull();
+      else expect(held).toMatchObject(NOTHING);
     });
   },
 );

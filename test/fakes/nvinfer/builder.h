@@ -124,6 +124,15 @@ class Config : public IBuilderConfig, public VBuilderConfigStub {
   cudaStream_t stream_ = nullptr;
 };
 
+// ground.cc: a build that is under way.
+class Standing {
+ public:
+  Standing();
+  ~Standing();
+  Standing(const Standing&) = delete;
+  void For(long long milliseconds) const;
+};
+
 class Builder : public IBuilder, public VBuilderStub {
  public:
   Builder(ILogger* logger, const Cuda* cuda) : logger_(logger), cuda_(cuda) { mImpl = this; }
@@ -155,7 +164,7 @@ class Builder : public IBuilder, public VBuilderStub {
  private:
   bool CheckProfiles(const Network& network, const Config& config);
   bool CheckRanges(Network& network, Config& config, bool calibrated);
-  bool RunPhases(const Network& network, Config& config);
+  bool RunPhases(const Network& network, Config& config, const Standing& standing);
   Plan MakePlan(Network& network, Config& config, const std::map<std::string, float>& scales);
 
   ILogger* logger_;
@@ -167,6 +176,8 @@ class Builder : public IBuilder, public VBuilderStub {
 
 // report.cc: appends a line of JSON to the file that the switch buildReport names.
 void ReportBuild(const Network& network, const Config& config, int device);
+// report.cc: makes the file that the switch finished names, at the end of a build.
+void ReportFinished();
 
 // calibrate.cc: false when the build must end.
 bool Calibrate(Network& network, Config& config, const Cuda& cuda, ILogger* logger,

@@ -103,6 +103,30 @@ describe('sessions and the process around them', () => {
     expect(live).toMatchObject(NOTHING);
   });
 
+  it('answer until the end, to every listener of the event exit', async () => {
+    const { status, stdout, stderr, live } = await child(
+      'listeners',
+      `
+      let session;
+      const answer = (when) => {
+        console.log(when, session.runSync(feedsOf(2)).scores.data.length);
+        process.exitCode = 4;
+      };
+      process.on('exit', () => answer('early'));
+      session = await open(FIXED);
+      process.on('exit', () => answer('late'));
+      for (let i = 0; i < 20; i += 1) session.run(feedsOf(2, i)).catch(() => {});
+      process.exit();`,
+      { delayUs: 500 },
+    );
+    expect({ status, stdout, stderr }).toEqual({
+      status: 4,
+      stdout: 'early 20\nlate 20\n',
+      stderr: '',
+    });
+    expect(live).toMatchObject(NOTHING);
+  });
+
   it('end by themselves once nothing is pending', async () => {
     const { status, stdout } = await child(
       'idle',
