@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { openSync, statfsSync, unlinkSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, systemCode, TensorRTError } from './errors.js';
 
@@ -72,6 +74,34 @@ export async function writeFiles(
 /** {@link writeFiles} for one file. */
 export function writeFile(path: string, content: Uint8Array | string): Promise<void> {
   return writeFiles([[path, content]]);
+}
+
+/** Where Linux keeps files in memory. */
+const MEMORY_FOLDER = '/dev/shm';
+
+/**
+ * Opens an empty file that no longer has a name, for processes that share it by its descriptor: it goes
+ * with the last of them, however that ends. It lies in memory where there is a folder for that with
+ * `room` bytes left, else in the folder for temporary files.
+ *
+ * @param room How much will be written into it, and others like it, in bytes.
+ * @returns Its descriptor, for reading and writing.
+ * @throws What the system says.
+ */
+export function openUnnamed(room: number): number {
+  const named = (folder: string): number => {
+    const path = temporaryName(join(folder, 'shared'));
+    const descriptor = openSync(path, 'wx+', 0o600);
+    unlinkSync(path);
+    return descriptor;
+  };
+  try {
+    const { bavail, bsize } = statfsSync(MEMORY_FOLDER);
+    if (bavail * bsize >= room) return named(MEMORY_FOLDER);
+  } catch {
+    // Not on this system, or not for this user.
+  }
+  return named(tmpdir());
 }
 
 /**

@@ -1,11 +1,10 @@
 import { expected, integer } from '../arguments.js';
-import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import { type LongCallOptions, throttle } from '../progress.js';
 import { Tensor } from '../tensor.js';
-import { readSized } from './image.js';
+import { requestedProcesses } from './decoders.js';
 import { packImages } from './planar.js';
-import { orderedPrefetch, PrefetchDepth } from './prefetch.js';
+import { readAhead } from './read-ahead.js';
 import type { Recipe } from './recipe.js';
 import type { Pixels } from './resample.js';
 
@@ -40,6 +39,13 @@ export interface BatchOptions extends LongCallOptions {
   batch?: number;
   /** Images worked on ahead; by default two for every decoding thread, up to eight of small ones. */
   prefetch?: number;
+  /**
+   * Processes that decode images given as paths, 0 for none but this one. By default one for every four
+   * cores, up to eight, from 8 cores and 512 paths on, else none; the environment variable
+   * `TENSORRT_NODE_DECODE_PROCESSES` sets another default. They take about 80 MB each, and end a few
+   * seconds after their last image, or with this process.
+   */
+  processes?: number;
   /** Leave images out that cannot be read, instead of stopping; false by default. */
   skipBroken?: boolean;
   /** Told of every image that is left out, in order. */
@@ -139,7 +145,8 @@ function isBroken(error: unknown): error is TensorRTError {
 }
 
 /**
- * Reads images into batches, decoding ahead on all threads of libuv's pool.
+ * Reads images into batches, decoding ahead on all threads of libuv's pool, or in processes where one
+ * process cannot use all cores (see {@link BatchOptions.processes}).
  *
  * Batches hold images of one size. An image joins the batch of its size; a batch goes out when it is
  * full, so with sizes that vary the order of images across batches differs from the order given
@@ -188,6 +195,7 @@ function checkOptions(sources: readonly string[], options: BatchOptions): void {
   if (!Array.isArray(sources)) throw expected('sources', 'a list of paths', sources);
   integer('batch', options.batch ?? 1, 1);
   integer('prefetch', options.prefetch ?? 1, 1);
+  requestedProcesses(options.processes);
 }
 
 async function* generate<T extends 'float32' | 'uint8'>(
@@ -196,7 +204,7 @@ async function* generate<T extends 'float32' | 'uint8'>(
   options: BatchOptions,
   layout: Layout<T>,
 ): AsyncGenerator<ImageBatch<T>, void, undefined> {
-  const { signal, root, batch = 1, skipBroken = false, groupByShape = true } = options;
+  const { batch = 1, skipBroken = false, groupByShape = true } = options;
   const report = throttle(options.onProgress, 'images');
   const packer = new Packer(recipe, layout, options);
   const groups = new Map<string, Group>();
@@ -213,11 +221,7 @@ async function* generate<T extends 'float32' | 'uint8'>(
   // A Map keeps the order in which groups began, so the first key is the oldest group.
   const oldest = (): string => groups.keys().next().value!;
 
-  const read = (source: string, stop: AbortSignal) =>
-    readSized(source, recipe, { signal: stop, ...defined({ root }) });
-  const ahead = new PrefetchDepth();
-  const depth = () => options.prefetch ?? ahead.current;
-  for await (const result of orderedPrefetch(sources, read, depth, signal)) {
+  for await (const result of readAhead(sources, recipe, options)) {
     index++;
     const source = sources[index]!;
     if (!result.ok) {
@@ -225,8 +229,7 @@ async function* generate<T extends 'float32' | 'uint8'>(
       broken++;
       options.onBroken?.({ source, index, error: result.error });
     } else {
-      const { pixels: image, decodedBytes } = result.value;
-      ahead.saw(decodedBytes);
+      const { pixels: image } = result.value;
       const key = `${image.width}x${image.height}`;
       if (!groupByShape && groups.size > 0 && !groups.has(key)) yield await release(oldest());
       const group = groups.get(key) ?? { images: [], sources: [], indices: [] };

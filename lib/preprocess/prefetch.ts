@@ -18,9 +18,14 @@ const MOST_PER_THREAD = 8;
  * eight once it is seen that they are small.
  */
 export class PrefetchDepth {
-  readonly #threads = Math.min(threadPoolSize(), availableParallelism());
+  readonly #threads: number;
   /** Unknown at first, which is as good as endless. */
   #largest: number | undefined;
+
+  /** @param threads Threads that decode; by default those of this process. */
+  constructor(threads: number = Math.min(threadPoolSize(), availableParallelism())) {
+    this.#threads = threads;
+  }
 
   /** Told of each image: its decoded size in bytes. */
   saw(bytes: number): void {

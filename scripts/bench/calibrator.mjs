@@ -3,10 +3,11 @@
 // TensorRT waited for images, and how fast the same images are prepared when nothing else is done.
 //   node scripts/bench/calibrator.mjs MODEL.onnx --libraryDir DIR [--images 7686]
 //     [--pixels 512|WIDTHxHEIGHT] [--size 288] [--divisor 32] [--batch 32] [--algorithm minmax]
-//     [--seed 1] [--folder DIR] [--fp16] [--decodeOnly]
+//     [--seed 1] [--folder DIR] [--fp16] [--decodeOnly] [--processes N]
 // A dynamic model gets a profile of the batch's shape; one that fixes its batch is fed with that. --folder keeps the images for the next time.
 // Runs on dist/ and the native modules; needs no development dependency and no network.
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +35,7 @@ const { positionals, values } = parseArgs({
     folder: { type: 'string' },
     fp16: { type: 'boolean', default: false },
     decodeOnly: { type: 'boolean', default: false },
+    processes: { type: 'string' },
   },
 });
 const [model] = positionals;
@@ -92,6 +94,22 @@ async function imagesIn(folder) {
   return names;
 }
 
+/** Seconds of processor time that the processes decoding for this one have had. */
+function childSeconds() {
+  const ticks = readdirSync('/proc').map((name) => {
+    if (!/^\d+$/.test(name)) return 0;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      // From the third field on: the second is a name in brackets.
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return Number(fields[1]) === process.pid ? Number(fields[11]) + Number(fields[12]) : 0;
+    } catch {
+      return 0;
+    }
+  });
+  return ticks.reduce((sum, value) => sum + value, 0) / 100;
+}
+
 const temporary =
   values.folder === undefined ? await mkdtemp(join(tmpdir(), 'bench-calibrator-')) : undefined;
 const root = values.folder ?? temporary;
@@ -101,22 +119,26 @@ try {
     size: Number(values.size),
     divisor: Number(values.divisor),
   });
-  const batchesOf = (images) => imageBatches(images, recipe, { root, batch });
+  const processes = values.processes === undefined ? {} : { processes: Number(values.processes) };
+  const batchesOf = (images) => imageBatches(images, recipe, { root, batch, ...processes });
 
   /** How fast images are prepared when nothing is done with them. */
   const prepare = async () => {
     for await (const _ of batchesOf(names.slice(0, 4 * cores)));
     const cpu = process.cpuUsage();
+    const children = childSeconds();
     const start = performance.now();
     const before = performance.eventLoopUtilization();
     for await (const _ of batchesOf(names));
     const busy = performance.eventLoopUtilization(before);
     const seconds = (performance.now() - start) / 1000;
     const { user, system } = process.cpuUsage(cpu);
+    const elsewhere = childSeconds() - children;
     return {
       seconds,
       imagesPerSecond: count / seconds,
-      coreMsPerImage: (user + system) / 1000 / count,
+      coreMsPerImage: ((user + system) / 1000 + elsewhere * 1000) / count,
+      coreMsPerImageInProcesses: (elsewhere * 1000) / count,
       mainThreadMsPerImage: busy.active / count,
       mainThreadUtilization: busy.utilization,
     };
@@ -128,6 +150,7 @@ try {
     size: recipe.resize.size,
     batch,
     cores,
+    processes: values.processes ?? process.env.TENSORRT_NODE_DECODE_PROCESSES ?? 'automatic',
     threads: Number(process.env.UV_THREADPOOL_SIZE),
     node: process.version,
     decodeOnly: await prepare(),
