@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { threadPoolSize } from '../runtime/index.js';
 
@@ -58,6 +59,8 @@ export async function* orderedPrefetch<T, R>(
 ): AsyncGenerator<Settled<R>, void, undefined> {
   signal?.throwIfAborted();
   const stop = new AbortController();
+  // As many listen as there is work: no leak to warn of.
+  setMaxListeners(0, stop.signal);
   const onAbort = () => stop.abort(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
   const running: Promise<Settled<R>>[] = [];
