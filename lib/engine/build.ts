@@ -33,9 +33,14 @@ import {
 } from './calibrator/index.js';
 import { type BuildWarning, failureOf, warningsOf } from './failures.js';
 import {
+  calibrateFloatModel,
+  calibrationRequest,
+  continued,
+  rangesFor,
+} from './image-calibration.js';
+import {
   checkImageInput,
   type ImageInputInfo,
-  type ImageModel,
   imageProfiles,
   withImageInput,
 } from './image-input.js';
@@ -50,12 +55,10 @@ import {
   coverageWarnings,
   incomplete,
   type RangeCoverage,
-  type TableRanges,
   tableRanges,
 } from './ranges.js';
-
 import { checkRequirements } from './requirements.js';
-import { runWithTimings } from './timing-cache.js';
+import { runWithTimings, type TimedRun } from './timing-cache.js';
 
 /** What {@link buildEngine} gives. */
 export interface BuildResult {
@@ -172,13 +175,6 @@ function withProviderOptions(given: BuildOptions): TranslatedOptions {
   return { options: { ...options, ...given }, notes };
 }
 
-/** What a table says of the model's input stands on the tensor that takes its place. */
-function rangesFor({ ranges }: TableRanges, image: ImageModel | undefined): TableRanges['ranges'] {
-  if (image === undefined) return ranges;
-  const { tensor, info } = image;
-  return ranges.map((one) => (one.name === info.input ? { ...one, name: tensor } : one));
-}
-
 function unusedWarnings(names: readonly string[]): string[] {
   return names.map((name) => `No layer is named ${JSON.stringify(name)}: its type has no effect`);
 }
@@ -207,14 +203,6 @@ export async function prepareBuild(
   nativeOptions(options);
   const moreFlags = flagsOf(options);
   checkPrecision(options);
-  if (imageOptions !== undefined && options.calibrator !== undefined) {
-    throw expected(
-      'imageInput',
-      'no calibrator beside it; give its cache as calibration',
-      true,
-      'range',
-    );
-  }
   const { timingCacheFile, deviceId = 0 } = options;
   integer('deviceId', deviceId, 0, 1023);
   if (timingCacheFile !== undefined && typeof timingCacheFile !== 'string') {
@@ -248,16 +236,31 @@ export async function prepareBuild(
   };
   const calibrator =
     calibration && (await BuildCalibrator.create(calibration, library, loaded.sha256));
+  // Neither decides the plan, so that neither is part of the cache's key.
+  const onDevice = (one: NativeBuildOptions) =>
+    options.deviceId === undefined ? one : { ...one, deviceId };
   const build = async (call: LongCallOptions): Promise<BuildOutput> => {
     const binding = requireFamily(library.family);
-    const run = (full: NativeBuildOptions) =>
-      calibrator === undefined
-        ? runNativeCall(call, ({ onPhase }) => binding.build(full, onPhase))
-        : calibrator.run(binding, full, call);
-    // Neither decides the plan, so that neither is part of the cache's key.
-    const full = options.deviceId === undefined ? request : { ...request, deviceId };
-    const { outcome, warnings } = await runWithTimings(timingCacheFile, binding, full, run);
-    const coverage = outcome.ranges && table && coverageOf(outcome.ranges, table);
+    const timed: TimedRun = (full, run) => runWithTimings(timingCacheFile, binding, full, run);
+    const before =
+      image === undefined || calibrator === undefined
+        ? undefined
+        : await calibrateFloatModel(
+            { calibrator, label, binding, timed },
+            onDevice(calibrationRequest(native, options, precision, image.info.input)),
+            call,
+          );
+    const ranges = before?.ranges ?? table;
+    const { outcome, warnings } = await timed(
+      { ...onDevice(request), ...(ranges && { ranges: rangesFor(ranges, image) }) },
+      (full) =>
+        calibrator === undefined || before !== undefined
+          ? runNativeCall(continued(call, before?.elapsedMs ?? 0), ({ onPhase }) =>
+              binding.build(full, onPhase),
+            )
+          : calibrator.run(binding, full, call),
+    );
+    const coverage = outcome.ranges && ranges && coverageOf(outcome.ranges, ranges);
     const failure = failureOf(label, outcome);
     if (failure?.code === 'TABLE_INCOMPLETE' && coverage) throw incomplete(coverage);
     if (failure !== undefined) throw failure;
@@ -266,7 +269,8 @@ export async function prepareBuild(
     const own = [
       ...notes,
       ...precision.warnings,
-      ...(table?.warnings ?? []),
+      ...(ranges?.warnings ?? []),
+      ...(before?.warnings ?? []),
       ...warnings,
       ...unusedWarnings(outcome.unusedLayerTypes ?? []),
       ...(coverage ? coverageWarnings(coverage) : []),
@@ -285,10 +289,10 @@ export async function prepareBuild(
       library: { family: library.family, version: library.version },
       modelSha256: loaded.sha256,
       ...(image === undefined ? {} : { imageInput: image.info }),
-      ...(calibrator === undefined ? {} : { calibration: await calibrator.finish(outcome) }),
+      ...defined({ calibration: before?.report ?? (await calibrator?.finish(outcome)) }),
       ...defined({ ranges: coverage }),
       ...(typeof model === 'string' ? { modelPath: model } : {}),
-      elapsedMs: outcome.elapsedMs,
+      elapsedMs: outcome.elapsedMs + (before?.elapsedMs ?? 0),
       created: new Date().toISOString(),
     };
   };

@@ -243,6 +243,27 @@ function rename(graph: GraphProto, from: string, to: string): void {
   for (const { node, index: position } of index.consumers(from)) node.input[position] = to;
 }
 
+/**
+ * The reverse of {@link imageProfiles}: shapes of images, [n, h, w, 3], become those of the model's own
+ * input.
+ *
+ * @param profiles The caller's, in either form.
+ * @param input Name of the image input.
+ */
+export function planeProfiles(
+  profiles: readonly OptimizationProfile[],
+  input: string,
+): OptimizationProfile[] {
+  const planes = ([batch, height, width]: readonly number[]) => [batch!, 3, height!, width!];
+  return imageProfiles(profiles, input).map((profile) => {
+    const range = profile[input];
+    const { min, opt, max } = range ?? {};
+    const pixels = [min, opt, max].every((shape) => shape?.length === 4 && shape[3] === 3);
+    if (!pixels) return profile;
+    return { ...profile, [input]: { min: planes(min!), opt: planes(opt!), max: planes(max!) } };
+  });
+}
+
 function permuted(shape: readonly number[]): readonly number[] {
   const [batch, channels, height, width] = shape;
   return shape.length === 4 && channels === 3 ? [batch!, height!, width!, 3] : shape;

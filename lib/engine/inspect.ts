@@ -1,6 +1,6 @@
 import { defined } from '../defined.js';
 import type { EngineManifest } from './manifest.js';
-import { checkedManifest, invalidEngine, readPlan } from './plan-file.js';
+import { checkedPlan, invalidEngine, readPlan } from './plan-file.js';
 
 /** What the first bytes of a plan say. */
 export interface PlanHeader {
@@ -55,7 +55,16 @@ export function readPlanHeader(bytes: Uint8Array): PlanHeader | undefined {
  *   is not the one that its manifest describes.
  */
 export async function inspectEngine(path: string): Promise<EngineInspection> {
-  const plan = await readPlan(path);
+  const { plan: _, ...inspection } = await readEngine(path);
+  return inspection;
+}
+
+/** {@link inspectEngine}, and the plan. */
+export async function readEngine(
+  path: string,
+): Promise<EngineInspection & { plan: Uint8Array<ArrayBuffer> }> {
+  const read = await readPlan(path);
+  const { plan, sha256 } = read;
   const header = readPlanHeader(plan);
   if (header === undefined) throw invalidEngine(path, 'it does not begin like a TensorRT plan');
   if (header.bytes !== undefined && header.bytes !== plan.byteLength) {
@@ -64,8 +73,9 @@ export async function inspectEngine(path: string): Promise<EngineInspection> {
       `it has ${plan.byteLength} bytes and its header says ${header.bytes}`,
     );
   }
-  const { sha256, manifest } = await checkedManifest(path, plan);
+  const { manifest } = await checkedPlan(path, read);
   return {
+    plan,
     path,
     bytes: plan.byteLength,
     sha256,

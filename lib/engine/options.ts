@@ -108,7 +108,8 @@ export interface BuildOptions extends DescribeOptions {
   /**
    * Makes the engine take images as bytes, uint8 of [batch, height, width, 3] with red, green, blue, in
    * place of the model's float input of the same name: `true` divides by 255. Profiles may have either
-   * form.
+   * form. A calibrator beside it takes the model's own floats, in a first build that is thrown away
+   * unless its cache can be used.
    */
   imageInput?: true | ImageInputOptions;
   /**

@@ -53,11 +53,18 @@ export async function tableRanges(
     sha256,
     ...(path === undefined ? {} : { file: basename(path) }),
   });
-  const result: TableRanges = {
-    ranges: [],
-    unusable: [],
-    warnings: unknown === undefined ? [...table.warnings] : [...table.warnings, unknown],
-  };
+  const result = usableRanges(table);
+  if (unknown !== undefined) result.warnings.push(unknown);
+  return result;
+}
+
+/**
+ * The ranges of a table that are some.
+ *
+ * @param table The table.
+ */
+export function usableRanges(table: CalibrationTable): TableRanges {
+  const result: TableRanges = { ranges: [], unusable: [], warnings: [...table.warnings] };
   for (const name of table.ranges.keys()) {
     const amax = Math.fround(table.amax(name)!);
     if (amax >= SMALLEST && Number.isFinite(amax)) result.ranges.push({ name, amax });

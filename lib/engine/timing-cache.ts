@@ -81,6 +81,12 @@ export interface TimedOutcome {
   warnings: string[];
 }
 
+/** {@link runWithTimings} for one file and one module. */
+export type TimedRun = (
+  request: NativeBuildOptions,
+  run: (request: NativeBuildOptions) => Promise<NativeOutcome>,
+) => Promise<TimedOutcome>;
+
 /**
  * Runs a build with the timing cache of a file, and writes back what it adds.
  *

@@ -241,8 +241,6 @@ export interface NativeCalibrator {
   algorithm: 'minmax' | 'entropy';
   /** A cache that TensorRT takes; no batch is asked for then. */
   cache?: Uint8Array;
-  /** The GPU whose memory batches go to; 0 by default. */
-  deviceId?: number;
   /** Must not throw. */
   onEvent(event: CalibratorEvent, payload: unknown): void;
 }

@@ -5,13 +5,14 @@ import {
   type BuildOptions,
   type BuildResult,
   buildEngine,
+  type CacheExplanation,
   type EngineManifest,
-  type ImageInputOptions,
+  explainCache,
   saveEngine,
 } from '../engine/index.js';
 import type { Recipe } from '../preprocess/index.js';
 import { checkWritable } from './output.js';
-import { type FoundRecipe, type RecipeOptions, taskRecipe } from './recipe.js';
+import { type RecipeOptions, recipeArithmetic, taskRecipe } from './recipe.js';
 
 /** Options of {@link buildFile}. */
 export interface BuildFileOptions extends Omit<BuildOptions, 'recipe'>, RecipeOptions {
@@ -29,9 +30,44 @@ export interface BuildFileResult {
   manifest: EngineManifest;
 }
 
-/** What an engine does to bytes so that its model sees what the recipe makes of an image. */
-export function imageInputOf({ scale, mean, std, colorOrder }: Recipe): ImageInputOptions {
-  return { divisor: 1 / scale, mean, std, bgr: colorOrder === 'bgr' };
+/** A build with what the model's recipe says. */
+interface RecipeBuild {
+  /** Path of the .onnx file. */
+  path: string;
+  /** For {@link buildEngine}. */
+  options: BuildOptions;
+  /** The recipe, when there is one of this model. */
+  kept: { recipe?: Recipe };
+}
+
+async function recipeBuild(
+  model: string,
+  { recipe, size, divisor, ...rest }: Omit<BuildFileOptions, 'out'>,
+): Promise<RecipeBuild> {
+  const path = await findModel(model);
+  const asked = defined({ recipe, size, divisor });
+  const found = await taskRecipe(asked, [path]);
+  // Without a word about it nobody knows how this model's images are prepared.
+  const known = found.file !== undefined || Object.keys(asked).length > 0;
+  const kept = known ? { recipe: found.recipe } : {};
+  const imageInput = rest.imageInput === true ? recipeArithmetic(found.recipe) : rest.imageInput;
+  return { path, options: { ...rest, ...kept, ...defined({ imageInput }) }, kept };
+}
+
+/**
+ * Says whether {@link buildFile} would take its engine from the cache, and if not, in what the engines
+ * of that model which are there differ. Nothing is built.
+ *
+ * @param model Path of an ONNX model, or of a folder that holds one.
+ * @param options Those of the build, but where to write.
+ * @throws As {@link explainCache}; TensorRTError `MODEL_NOT_FOUND`, `RECIPE_INVALID`.
+ */
+export async function explainBuild(
+  model: string,
+  options: Omit<BuildFileOptions, 'out'> = {},
+): Promise<CacheExplanation> {
+  const build = await recipeBuild(model, options);
+  return explainCache(build.path, build.options);
 }
 
 /**
@@ -48,22 +84,10 @@ export async function buildFile(
   model: string,
   options: BuildFileOptions,
 ): Promise<BuildFileResult> {
-  const { out, recipe, size, divisor, ...rest } = options;
+  const { out, ...rest } = options;
   await checkWritable(dirname(out));
-  const path = await findModel(model);
-  const asked = {
-    ...defined({ recipe, size, divisor }),
-  };
-  const found: FoundRecipe = await taskRecipe(asked, [path]);
-  // Without a word about it nobody knows how this model's images are prepared.
-  const known = found.file !== undefined || Object.keys(asked).length > 0;
-  const kept = known ? { recipe: found.recipe } : {};
-  const imageInput = rest.imageInput === true ? imageInputOf(found.recipe) : rest.imageInput;
-  const { plan, ...build } = await buildEngine(path, {
-    ...rest,
-    ...kept,
-    ...defined({ imageInput }),
-  });
+  const { path, options: asked, kept } = await recipeBuild(model, rest);
+  const { plan, ...build } = await buildEngine(path, asked);
   rest.signal?.throwIfAborted();
   const { planPath, manifestPath, manifest } = await saveEngine({ plan, ...build }, out, kept);
   return { build, files: [planPath, manifestPath], manifest };

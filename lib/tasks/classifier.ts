@@ -206,12 +206,12 @@ export interface ClassifierImages extends LongCallOptions {
 async function openSession(
   source: string | Uint8Array,
   label: string,
-  isEngine: boolean,
+  engine: KnownEngine | undefined,
   options: Omit<ClassifierOptions, 'output' | 'label'>,
   images: ClassifierImages,
 ): Promise<ModelSession> {
   const { threads, graphOptimizationLevel, provider = 'onnxruntime', ...engineOptions } = options;
-  if (isEngine) return openEngine(source, engineOptions);
+  if (engine !== undefined) return openEngine(engine, engineOptions);
   const onGpu =
     provider === 'tensorrt' ||
     (provider === 'auto' && (await tensorrtProblem(engineOptions)) === undefined);
@@ -241,7 +241,7 @@ export async function openClassifier(
   oneOf('provider', options.provider ?? 'onnxruntime', ['onnxruntime', 'tensorrt', 'auto']);
   const label = name ?? path ?? 'the model';
   if (isSession(source)) return new Classifier(source, label, false, output);
-  const session = await openSession(source, label, engine !== undefined, sessionOptions, images);
+  const session = await openSession(source, label, engine, sessionOptions, images);
   try {
     return new Classifier(session, label, true, output);
   } catch (error) {

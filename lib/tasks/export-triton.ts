@@ -2,7 +2,7 @@ import { basename, join, parse } from 'node:path';
 import { expected, integer } from '../arguments.js';
 import { defined } from '../defined.js';
 import { type EngineManifest, readPlanHeader } from '../engine/index.js';
-import { checkedManifest, readPlan } from '../engine/plan-file.js';
+import { checkedPlan, readPlan } from '../engine/plan-file.js';
 import { messageOf, TensorRTError } from '../errors.js';
 import { writeFiles } from '../files.js';
 import type { LibraryOptions } from '../runtime/index.js';
@@ -70,8 +70,12 @@ function nameOf(engine: string, name: string | undefined): string {
 }
 
 /** What an engine that has no manifest says itself, which takes a GPU. */
-async function askEngine(path: string, options: ExportTritonOptions): Promise<EngineInterface> {
+async function askEngine(
+  engine: { plan: Uint8Array; planPath: string },
+  options: ExportTritonOptions,
+): Promise<EngineInterface> {
   const { family, libraryDir } = options;
+  const { planPath: path } = engine;
   const values = (list: InferenceSession['inputs']): EngineValue[] =>
     list.map(({ name, type, shape }) => ({
       name,
@@ -79,7 +83,7 @@ async function askEngine(path: string, options: ExportTritonOptions): Promise<En
       shape: shape.map((extent) => (typeof extent === 'number' ? extent : -1)),
     }));
   try {
-    const session = await InferenceSession.create(path, {
+    const session = await InferenceSession.create(engine, {
       ...defined({ family, libraryDir }),
     });
     const { inputs, outputs, profiles } = session;
@@ -180,9 +184,9 @@ export async function exportTriton(
   signal?.throwIfAborted();
   const folder = join(repository, name);
   await checkWritable(folder);
-  const plan = await readPlan(engine);
-  const { manifest } = await checkedManifest(engine, plan);
-  const described: EngineInterface = manifest ?? (await askEngine(engine, options));
+  const { plan, manifest } = await checkedPlan(engine, await readPlan(engine));
+  const opened = { plan, planPath: engine };
+  const described: EngineInterface = manifest ?? (await askEngine(opened, options));
   const labelled = await findLabelled(engine, described, options.labels);
   const { config, maxBatchSize, notes } = tritonConfig(name, described, options, labelled?.output);
   const text = protobufText(config);

@@ -13,7 +13,12 @@ export {
   type BuildCalibratedResult,
   buildCalibrated,
 } from './build-calibrated.js';
-export { type BuildFileOptions, type BuildFileResult, buildFile } from './build-file.js';
+export {
+  type BuildFileOptions,
+  type BuildFileResult,
+  buildFile,
+  explainBuild,
+} from './build-file.js';
 export {
   type CalibrateFolderOptions,
   type CalibrateFolderResult,

@@ -4,11 +4,11 @@ import {
   type BuildOptions,
   buildEngine,
   type EngineManifest,
-  inspectEngine,
   manifestPath,
   type OptimizationProfile,
   readPlanHeader,
 } from '../engine/index.js';
+import { readEngine } from '../engine/inspect.js';
 import { messageOf, TensorRTError } from '../errors.js';
 import { describeModel, loadModel, type OnnxModel } from '../onnx/index.js';
 import type { FoundSize } from '../preprocess/index.js';
@@ -50,6 +50,8 @@ const CONTEXTS = 2;
 export interface KnownEngine {
   source: string | Uint8Array;
   manifest?: EngineManifest;
+  /** What was read of an engine by path, until it is opened. */
+  plan?: Uint8Array;
 }
 
 /**
@@ -67,8 +69,8 @@ export async function knownEngine(
     return readPlanHeader(model) === undefined ? undefined : { source: model };
   }
   if (!(await isPlan(model))) return undefined;
-  const { manifest } = await inspectEngine(model);
-  return { source: model, ...defined({ manifest }) };
+  const { plan, manifest } = await readEngine(model);
+  return { source: model, plan, ...defined({ manifest }) };
 }
 
 /** The recipe in an engine's manifest. */
@@ -88,15 +90,22 @@ function sessionOptions(options: EngineOptions) {
 /**
  * Opens an engine for streaming images through it.
  *
- * @param source Path or bytes.
+ * @param engine The engine; what was read of it goes with this call.
  * @param options GPU, contexts, library.
  * @throws As {@link InferenceSession.create}.
  */
 export function openEngine(
-  source: string | Uint8Array,
+  engine: KnownEngine,
   options: EngineOptions = {},
 ): Promise<InferenceSession> {
-  return InferenceSession.create(source, sessionOptions(options));
+  const { source, plan } = engine;
+  // Whoever remembers the engine need not keep its bytes.
+  delete engine.plan;
+  const read = plan !== undefined && typeof source === 'string';
+  return InferenceSession.create(
+    read ? { plan, planPath: source } : source,
+    sessionOptions(options),
+  );
 }
 
 /**
@@ -205,12 +214,12 @@ export async function buildAndOpen(
   const input = await modelInput(path, label);
   const open = input.height === undefined || input.width === undefined;
   const profile = imageProfile(input, open ? await sizes() : [], batchSize([input], batch, 1));
-  const { family, libraryDir, build } = options;
+  const { family, libraryDir, deviceId, build } = options;
   const { plan } = await buildEngine(path, {
     ...build,
-    ...defined({ family, libraryDir }),
+    ...defined({ family, libraryDir, deviceId }),
     ...(profile === undefined ? {} : { profiles: [profile] }),
     ...defined({ signal, onProgress }),
   });
-  return openEngine(plan, options);
+  return openEngine({ source: plan }, options);
 }

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeMeta, TABLE_FILES } from '../calibration/index.js';
 import { defined } from '../defined.js';
+import type { ImageInputOptions } from '../engine/index.js';
 import { TensorRTError } from '../errors.js';
 import { type Recipe, type RecipeInput, resolveRecipe } from '../preprocess/index.js';
 
@@ -29,6 +30,11 @@ export interface FoundRecipe {
 /** Where the recipe of a model or an engine lies: beside it. */
 export function recipeFile(model: string): string {
   return `${model}.recipe.json`;
+}
+
+/** What an engine does to bytes so that its model sees what the recipe makes of an image. */
+export function recipeArithmetic({ scale, mean, std, colorOrder }: Recipe): ImageInputOptions {
+  return { divisor: 1 / scale, mean, std, bgr: colorOrder === 'bgr' };
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -98,8 +98,9 @@ std::optional<CalibratorOptions> ConnectCalibrator(Napi::Object options, Napi::O
     const auto cache = object.Get("cache").As<Napi::Uint8Array>();
     result.cache.assign(cache.Data(), cache.Data() + cache.ByteLength());
   }
-  if (object.Get("deviceId").IsNumber()) {
-    result.device = object.Get("deviceId").As<Napi::Number>().Int32Value();
+  // Batches go where the build is.
+  if (options.Get("deviceId").IsNumber()) {
+    result.device = options.Get("deviceId").As<Napi::Number>().Int32Value();
   }
   result.feed = std::make_shared<BatchFeed>(ListenerOf(channel, call));
   result.on_inputs = [channel, call](const std::vector<TensorInfo>& inputs) {

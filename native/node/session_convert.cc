@@ -116,7 +116,7 @@ OpenOptions OpenOptionsFrom(Napi::Object object) {
   if (bytes.IsTypedArray()) {
     const auto array = bytes.As<Napi::Uint8Array>();
     // A copy: the caller may change or transfer its buffer, and a worker's memory goes with it.
-    options.source.bytes.assign(array.Data(), array.Data() + array.ByteLength());
+    options.source.bytes.emplace(array.Data(), array.Data() + array.ByteLength());
   }
   SessionOptions& session = options.session;
   session.contexts = static_cast<int>(NumberOf(object, "contexts", 1));

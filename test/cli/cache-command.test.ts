@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -63,6 +63,27 @@ describe('the cache on the command line', () => {
     });
     const none = await cli(['cache', 'why', MODEL, '--cacheDir', join(root, 'none')]);
     expect(none.stdout).toContain('No engine of this model is in the cache.');
+  });
+
+  it('explains the engine of bytes that `build` makes of a recipe', async () => {
+    const recipe = join(root, 'halves.recipe.json');
+    writeFileSync(recipe, JSON.stringify({ mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }));
+    const bytes = [MODEL, ...BUILD.slice(0, 2), '--cacheDir', join(root, 'bytes'), '--imageInput'];
+    const { document: built } = await cliJson(['build', OUT, ...bytes, '--recipe', recipe]);
+    const mine = await cliJson(['cache', 'why', ...bytes, '--recipe', recipe]);
+    expect(mine.document).toMatchObject({ hit: true, key: built.cache.key });
+    // The recipe beside the model has another mean.
+    const { document } = await cliJson(['cache', 'why', ...bytes]);
+    expect(document.hit).toBe(false);
+    expect(document.near[0].differences).toContainEqual(
+      expect.objectContaining({
+        part: 'imageInput',
+        cached: expect.objectContaining({ mean: [0.5, 0.5, 0.5] }),
+        wanted: expect.objectContaining({ mean: null }),
+      }),
+    );
+    const wrong = await cli(['cache', 'why', ...bytes, '--recipe', 'no-such-recipe']);
+    expect(wrong).toMatchObject({ status: 1, stderr: expect.stringContaining('RECIPE_INVALID') });
   });
 
   it('removes what is old or too much, and says first what it would', async () => {

@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CalibrationTable } from '../../lib/calibration/index.js';
-import { checkImageInput, imageProfiles, withImageInput } from '../../lib/engine/image-input.js';
+import {
+  checkImageInput,
+  imageProfiles,
+  planeProfiles,
+  withImageInput,
+} from '../../lib/engine/image-input.js';
 import { buildEngine, readManifest, saveEngine } from '../../lib/engine/index.js';
 import { createNode, TensorProto_DataType as DataType, loadModel } from '../../lib/onnx/index.js';
 import { openOnnxRuntimeSession } from '../../lib/session/index.js';
@@ -109,6 +114,10 @@ describe('an image input', () => {
     expect(imageProfiles([{ input: image }], 'input')).toEqual([{ input: image }]);
     const other = { mask: { min: [1, 3], opt: [1, 3], max: [1, 3] } };
     expect(imageProfiles([other], 'input')).toEqual([other]);
+    expect(planeProfiles([{ input: image, ...other }], 'input')).toEqual([
+      { ...DIGITS_PROFILE, ...other },
+    ]);
+    expect(planeProfiles([DIGITS_PROFILE, other], 'input')).toEqual([DIGITS_PROFILE, other]);
   });
 });
 
@@ -164,10 +173,18 @@ describe('an engine with an image input', () => {
     }
   });
 
-  it('is not calibrated by TensorRT', async () => {
-    const calibrator = { batches: [] };
-    await expect(ten.build(DIGITS, { imageInput: true, calibrator })).rejects.toThrow(
-      'Expected no calibrator beside it; give its cache as calibration for imageInput',
-    );
+  it('leaves out ranges of tensors that are named by the number of a layer', async () => {
+    const range = { lowest: -3, highest: 3 };
+    // In the network with the image input this number is another layer's.
+    const constant = '(Unnamed Layer* 2) [Constant]_output';
+    const calibration = new CalibrationTable([
+      ['input', { lowest: 0, highest: 1 }],
+      [constant, range],
+    ]);
+    const options = { profiles: [DIGITS_PROFILE], calibration };
+    const { result } = await ten.build(DIGITS, { ...options, imageInput: true });
+    expect(result.ranges!.unused).toEqual([]);
+    const plain = await ten.build(DIGITS, options);
+    expect(plain.result.ranges!.unused).toEqual([constant]);
   });
 });

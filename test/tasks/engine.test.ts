@@ -1,10 +1,16 @@
 // Engines on the fake GPU: what they compute is known to the last bit.
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { buildEngine, listCache, saveEngine } from '../../lib/engine/index.js';
-import type { ModelSession } from '../../lib/session/index.js';
-import { classify, classifyStream, evaluate } from '../../lib/tasks/index.js';
+import { InferenceSession, type ModelSession } from '../../lib/session/index.js';
+import {
+  bench,
+  calibrateFolder,
+  classify,
+  classifyStream,
+  evaluate,
+} from '../../lib/tasks/index.js';
 import { Tensor } from '../../lib/tensor.js';
 import { cli, cliJson } from '../cli/command-line.js';
 import { expectedOutput } from '../fakes/expected.js';
@@ -110,9 +116,47 @@ describe('classify with an engine', () => {
       at('other.engine'),
       (await buildEngine(at('any.onnx'), { ...onFakes(), profiles: [PROFILE] })).plan,
     );
-    await expect(classify(at('other.engine'), images, onFakes())).rejects.toMatchObject({
-      code: 'ENGINE_INVALID',
-    });
+    const path = at('other.engine');
+    const options = { images: at('images'), labels: at('classes.json'), ...onFakes() };
+    for (const run of [
+      () => classify(path, images, onFakes()),
+      () => evaluate(path, { ...options, recipe: plain }),
+      () => evaluate(at('any.engine'), { ...options, against: path }),
+      () => bench(path, onFakes()),
+      () => InferenceSession.create(path, onFakes()),
+    ]) {
+      await expect(run()).rejects.toMatchObject({
+        code: 'ENGINE_INVALID',
+        message: `${path} is not a usable engine: its SHA-256 is not the one in its manifest`,
+      });
+    }
+    // Without a manifest nobody knows what it should be.
+    await rm(`${path}.json`);
+    const session = await InferenceSession.create(path, onFakes());
+    await session.release();
+  });
+
+  it('reads an engine once', async () => {
+    // The fakes' plans have no weights in them.
+    const [node] = MODEL.nodes;
+    const model = smallModel({ ...MODEL, nodes: [{ ...node!, name: 'n'.repeat(4_000_000) }] });
+    const built = await buildEngine(model, { ...onFakes(), profiles: [PROFILE] });
+    const size = built.plan.byteLength;
+    expect(size).toBeGreaterThan(4_000_000);
+    await saveEngine(built, at('large.engine'), { recipe: plain });
+    const readBytes = async () =>
+      Number(/^rchar: (\d+)$/m.exec(await readFile('/proc/self/io', 'utf8'))![1]);
+    const labels = at('classes.json');
+    const folder = { images: at('images'), labels, count: 3, ...onFakes() };
+    for (const run of [
+      () => classify(at('large.engine'), images.slice(0, 1), onFakes()),
+      () => evaluate(at('large.engine'), folder),
+      () => bench(at('large.engine'), { ...onFakes(), duration: 0.01, overhead: false }),
+    ]) {
+      const before = await readBytes();
+      await run();
+      expect(((await readBytes()) - before) / size).toBeLessThan(1.5);
+    }
   });
 
   it('fills a batch up to what a profile takes at least', async () => {
@@ -182,6 +226,19 @@ describe('classify an ONNX model with TensorRT', () => {
       expect(result.provider).toBe('tensorrt');
       expect(result.results).toEqual(expected.results);
     }
+  });
+
+  it('builds an engine for the GPU that runs it', async () => {
+    const report = at('builds.jsonl');
+    script({ cuda: { devices: 2 }, tensorrt: { buildReport: report } });
+    const gpu1 = { ...onFakes(), provider: 'tensorrt', deviceId: 1 } as const;
+    await classify(at('any.onnx'), images.slice(0, 1), { ...gpu1, recipe: plain });
+    const folder = { images: at('images'), fraction: 1, recipe: plain };
+    await calibrateFolder(at('any.onnx'), { ...gpu1, ...folder });
+    const shapes = { image: [1, 3, 8, 8] };
+    await bench(at('any.onnx'), { ...gpu1, shapes, duration: 0.01, overhead: false });
+    const lines = (await readFile(report, 'utf8')).trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line).device)).toEqual([1, 1, 1]);
   });
 
   it('takes ONNX Runtime under auto where there is no GPU', async () => {

@@ -18,7 +18,7 @@ import {
   buildImageFlags,
   checkImageFlags,
 } from './build-images.js';
-import { modelOf, modelOption, writtenText } from './shared.js';
+import { buildRecipeOption, modelOf, modelOption, writtenText } from './shared.js';
 
 interface Flags extends BuildFlags, BuildImageFlags {
   model?: string;
@@ -100,11 +100,7 @@ export function buildCommand(io: CliIo): Command {
     .argument('[model]', 'ONNX model, or a folder that holds one')
     .option('--onnx <path>', "the model, by trtexec's name for the flag");
   required(command, '--save-engine <file>', 'path of the engine');
-  buildImageFlags(buildFlags(command))
-    .option(
-      '--recipe <file|name>',
-      'recipe of the images, kept beside the engine (default: the one beside the model)',
-    )
+  buildRecipeOption(buildImageFlags(buildFlags(command)))
     .option('--skip-inference', 'does nothing: `build` never runs the engine')
     .action(action<[string | undefined], Flags>(io, buildAction));
   return examples(command, [

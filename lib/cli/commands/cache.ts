@@ -1,15 +1,15 @@
 import { Command } from 'commander';
-import { findModel } from '../../dataset/index.js';
 import { defined } from '../../defined.js';
-import { type CacheEntry, explainCache, listCache, pruneCache } from '../../engine/index.js';
+import { type CacheEntry, listCache, pruneCache } from '../../engine/index.js';
 import { cacheExplanationText, cacheText, formatBytes, formatCount } from '../../report/index.js';
+import { explainBuild } from '../../tasks/index.js';
 import { type BuildFlags, buildFlags, buildOptionsOf } from '../build-flags.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
 import { examples } from '../options.js';
 import { UsageError } from '../usage.js';
 import { ageValue, sizeValue } from '../values.js';
-import { modelOf, modelOption } from './shared.js';
+import { buildRecipeOption, modelOf, modelOption } from './shared.js';
 
 interface FolderFlags {
   cacheDir?: string;
@@ -25,6 +25,7 @@ interface PruneFlags extends FolderFlags {
 interface WhyFlags extends BuildFlags {
   model?: string;
   onnx?: string;
+  recipe?: string;
 }
 
 function folderOf({ cacheDir }: FolderFlags): { folder?: string } {
@@ -51,8 +52,11 @@ async function listAction(context: Context, flags: FolderFlags): Promise<void> {
 }
 
 async function whyAction(context: Context, flags: WhyFlags, argument?: string): Promise<void> {
-  const model = await findModel(modelOf(argument, flags));
-  const explanation = await explainCache(model, { ...context.call, ...buildOptionsOf(flags) });
+  const explanation = await explainBuild(modelOf(argument, flags), {
+    ...context.call,
+    ...buildOptionsOf(flags),
+    ...defined({ recipe: flags.recipe }),
+  });
   context.line(cacheExplanationText(explanation));
   const near = explanation.near.map(({ entry, ...rest }) => ({ entry: entryOf(entry), ...rest }));
   context.result({ ...explanation, near });
@@ -104,10 +108,13 @@ function whyCommand(io: CliIo): Command {
     )
     .argument('[model]', 'ONNX model, or a folder that holds one')
     .option('--onnx <path>', "the model, by trtexec's name for the flag");
-  buildFlags(command).action(action<[string | undefined], WhyFlags>(io, whyAction));
+  buildRecipeOption(buildFlags(command)).action(
+    action<[string | undefined], WhyFlags>(io, whyAction),
+  );
   return examples(command, [
     'cache why model.onnx --computeCapabilities=80,89,120',
     'cache why --onnx=model.onnx --optShapes=input:1x3x224x224 --json',
+    'cache why model.onnx --imageInput --recipe recipe.json',
   ]);
 }
 

@@ -9,6 +9,15 @@ export function modelOption(command: Command): Command {
   return command.option('--model <path>', 'the model, in place of the argument');
 }
 
+/** Adds the flag of the recipe that goes with an engine. */
+export function buildRecipeOption(command: Command): Command {
+  return command.option(
+    '--recipe <file|name>',
+    'recipe of the images, kept beside the engine; its numbers are those of --image-input ' +
+      '(default: the one beside the model)',
+  );
+}
+
 /**
  * The model, by argument or by flag.
  *

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
-import { open, readdir, stat, utimes } from 'node:fs/promises';
+import { readdir, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, systemCode, TensorRTError } from '../../errors.js';
 import { type EngineManifest, manifestPath, readManifest } from '../manifest.js';
+import { hashedPlan } from '../plan-file.js';
 
 /** An engine in a cache folder. */
 export interface CacheEntry {
@@ -25,37 +25,6 @@ export function entryPath(folder: string, key: string): string {
   return join(folder, `${key}.engine`);
 }
 
-const READ_AT_ONCE = 2 ** 22;
-
-/** A plan as it lies on the disk. */
-interface StoredPlan {
-  plan: Uint8Array<ArrayBuffer>;
-  sha256: string;
-}
-
-/**
- * Reads a plan, which may have gigabytes, and hashes each part while it is still in the processor's
- * caches, so that the event loop is never held for long.
- */
-async function readPlan(path: string): Promise<StoredPlan> {
-  const handle = await open(path, 'r');
-  try {
-    const plan = new Uint8Array((await handle.stat()).size);
-    const hash = createHash('sha256');
-    for (let done = 0; done < plan.byteLength; ) {
-      const length = Math.min(READ_AT_ONCE, plan.byteLength - done);
-      const { bytesRead } = await handle.read(plan, done, length, done);
-      // Cut short meanwhile: the digest is another one then.
-      if (bytesRead === 0) break;
-      hash.update(plan.subarray(done, done + bytesRead));
-      done += bytesRead;
-    }
-    return { plan, sha256: hash.digest('hex') };
-  } finally {
-    await handle.close();
-  }
-}
-
 /** What the cache has for a key: a plan that may be used, or why there is none. */
 export type Found =
   | { plan: Uint8Array<ArrayBuffer>; manifest: EngineManifest }
@@ -75,7 +44,7 @@ export async function findEntry(folder: string, key: string): Promise<Found> {
   const path = entryPath(folder, key);
   const [manifest, stored] = await Promise.all([
     readManifest(path).catch((error: unknown) => error as Error),
-    readPlan(path).catch((error: unknown) => error as Error),
+    hashedPlan(path).catch((error: unknown) => error as Error),
   ]);
   const gone = (value: unknown) => value instanceof Error && systemCode(value) === 'ENOENT';
   if (gone(stored)) {

@@ -6,6 +6,7 @@ import type {
   CalibratorEvent,
   FamilyBinding,
   NativeBuildOptions,
+  NativeCalibration,
   NativeCalibratorCall,
   NativeFailure,
   NativeOutcome,
@@ -97,7 +98,7 @@ export class BuildCalibrator {
             ...request,
             calibrator: {
               algorithm,
-              ...defined({ cache: bytes, deviceId: request.deviceId }),
+              ...defined({ cache: bytes }),
               onEvent: (event, payload) => {
                 try {
                   this.#onEvent(event, payload, started, hooks);
@@ -178,28 +179,41 @@ export class BuildCalibrator {
    * @throws TensorRTError `WRITE_FAILED`; `CALIBRATION_FAILED` when TensorRT did not calibrate.
    */
   async finish({ calibration }: NativeOutcome): Promise<CalibrationReport> {
-    const { algorithm, cache, id } = this.#options;
     if (calibration === undefined || calibration.cache.length === 0) {
       throw new TensorRTError('CALIBRATION_FAILED', 'TensorRT built without asking for a batch', {
         remedy: 'Leave the calibrator out: this model has nothing that TensorRT would calibrate.',
       });
     }
-    const { fromCache, batches, waitMs, calibrationMs } = calibration;
-    const images = this.#pump?.rows ?? 0;
-    const file = typeof cache === 'string' ? cache : undefined;
-    if (file !== undefined && !fromCache) {
+    const report = this.#report(calibration);
+    const { cacheFile, fromCache, batches, images } = report;
+    if (cacheFile !== undefined && !fromCache) {
+      const { algorithm, id } = this.#options;
       const modelSha256 = this.#modelSha256;
       const origin = { modelSha256, algorithm, ...defined({ id }) };
-      await writeCache(file, calibration.cache, { ...origin, batches, images });
+      await writeCache(cacheFile, calibration.cache, { ...origin, batches, images });
     }
+    return report;
+  }
+
+  /** What is reported where the ranges of the cache are all that is wanted; undefined without one. */
+  reused(): CalibrationReport | undefined {
+    const { bytes } = this.#found;
+    if (bytes === undefined) return undefined;
+    const times = { waitMs: 0, calibrationMs: 0 };
+    return this.#report({ cache: new Uint8Array(bytes), fromCache: true, batches: 0, ...times });
+  }
+
+  #report({ cache, ...rest }: NativeCalibration): CalibrationReport {
+    const { algorithm, cache: given } = this.#options;
+    const { fromCache, batches, waitMs, calibrationMs } = rest;
     return {
       algorithm,
-      cache: calibration.cache,
-      ...defined({ cacheFile: file }),
+      cache,
+      ...(typeof given === 'string' ? { cacheFile: given } : {}),
       fromCache,
       ...(this.#found.refused === undefined ? {} : { cacheRefused: this.#found.refused }),
       batches,
-      images,
+      images: this.#pump?.rows ?? 0,
       ...(this.#pump?.summary ?? { paddedRows: 0, droppedRows: 0, shapes: {} }),
       waitMs,
       calibrationMs,

@@ -118,7 +118,7 @@ class TensorRTGraph implements GraphRunner {
       ...(await this.#precision(library)),
       ...(model.folder === undefined ? {} : { modelPath: join(model.folder, 'model.onnx') }),
       ...(profile === undefined ? {} : { profiles: [profile] }),
-      ...defined({ cache, signal, onProgress }),
+      ...defined({ deviceId, cache, signal, onProgress }),
     });
     return InferenceSession.create(plan, {
       ...library,

@@ -7,7 +7,7 @@ import { type Arranged, arrange } from './arrange.js';
 import type { NativeEngineInfo, NativeSession, NativeShapes, SessionBinding } from './binding.js';
 import { type ProfileShapes, profilesOf, type SessionMemory } from './description.js';
 import { errorOf, thrownBy } from './failures.js';
-import { planFacts, refusalOf, runtimeFor } from './library.js';
+import { checkedSource, planFacts, refusalOf, runtimeFor } from './library.js';
 import { type LayerTimes, type LoopOptions, type LoopTimes, nativeLoopOptions } from './loop.js';
 import { DeviceTensor, PinnedTensor } from './memory.js';
 import {
@@ -87,13 +87,15 @@ export class InferenceSession implements ModelSession {
 
   /**
    * Loads an engine: reads and deserialises the plan, allocates its contexts and runs each once, so that
-   * the graphs are captured. All of it off the event loop.
+   * the graphs are captured. All of it off the event loop. A plan given by path is held against the
+   * manifest beside it, if it has one: TensorRT itself loads a plan with a changed byte in its weights.
    *
    * @param engine Path of a plan, its bytes, or what `buildEngine` returned. Run only plans of your
    *   own: a plan is code.
    * @param options GPU, contexts, graphs, waiting; which TensorRT library.
    * @throws TypeError, RangeError for wrong options.
-   * @throws TensorRTError `FILE_NOT_FOUND`, `ENGINE_INVALID`, `MODEL_UNSUPPORTED`;
+   * @throws TensorRTError `FILE_NOT_FOUND`, `MODEL_UNSUPPORTED`; `ENGINE_INVALID` for what is no plan, or
+   *   not the one of its manifest;
    *   `ENGINE_INCOMPATIBLE` for a plan of another TensorRT or GPU, naming both versions;
    *   `PROFILE_INVALID`, `DEVICE_NOT_FOUND`, `OUT_OF_MEMORY`, `LIBRARY_NOT_FOUND`,
    *   `LIBRARY_INCOMPATIBLE`, `MODULE_MISSING`.
@@ -102,8 +104,10 @@ export class InferenceSession implements ModelSession {
     engine: EngineSource,
     options: InferenceSessionOptions = {},
   ): Promise<InferenceSession> {
-    const checked = nativeOptions(engine, options);
-    const plan = await planFacts(engine);
+    nativeOptions(engine, options);
+    const source = await checkedSource(engine);
+    const checked = nativeOptions(source, options);
+    const plan = await planFacts(source);
     const library = await runtimeFor(plan, options);
     const binding = requireFamily(library.family) as unknown as SessionBinding;
     const { inferLibrary } = library;

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { defined } from '../../defined.js';
 import { type PlanHeader, readPlanHeader } from '../../engine/index.js';
+import { planOfManifest } from '../../engine/plan-file.js';
 import { TensorRTError } from '../../errors.js';
 import {
   chooseRuntime,
@@ -35,13 +36,25 @@ async function firstBytes(path: string): Promise<Uint8Array | undefined> {
   }
 }
 
+/**
+ * A plan by path that has a manifest, read and held against it; anything else as it is.
+ *
+ * @param engine What a session is made from.
+ * @throws TensorRTError `FILE_NOT_FOUND`, `ENGINE_INVALID`.
+ */
+export async function checkedSource(engine: EngineSource): Promise<EngineSource> {
+  if (typeof engine !== 'string') return engine;
+  const checked = await planOfManifest(engine);
+  return checked === undefined ? engine : { plan: checked.plan, planPath: engine };
+}
+
 /** Looks at the beginning of a plan. */
 export async function planFacts(engine: EngineSource): Promise<PlanFacts> {
-  const source = sourceOf(engine);
-  const bytes = 'planPath' in source ? await firstBytes(source.planPath) : source.planBytes;
+  const { planPath, planBytes } = sourceOf(engine);
+  const bytes = planBytes ?? (planPath === undefined ? undefined : await firstBytes(planPath));
   const header = bytes === undefined ? undefined : readPlanHeader(bytes);
   return {
-    label: 'planPath' in source ? source.planPath : 'the plan',
+    label: planPath ?? 'the plan',
     ...defined({ header }),
   };
 }

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { expected, integer } from '../../arguments.js';
+import { defined } from '../../defined.js';
 import type { LibraryOptions } from '../../runtime/index.js';
 import type { NativeOpenOptions } from './binding.js';
 
@@ -60,7 +61,15 @@ export function pingMicroseconds({ holdMicroseconds = 0 }: PingOptions): number 
 }
 
 /** What a session can be made from. */
-export type EngineSource = string | Uint8Array | { readonly plan: Uint8Array };
+export type EngineSource =
+  | string
+  | Uint8Array
+  | {
+      /** The plan. */
+      readonly plan: Uint8Array;
+      /** Where it lies, for messages. */
+      readonly planPath?: string;
+    };
 
 function flag(option: string, value: unknown, otherwise: boolean): boolean {
   if (value === undefined) return otherwise;
@@ -68,18 +77,28 @@ function flag(option: string, value: unknown, otherwise: boolean): boolean {
   return value;
 }
 
+/** Where a plan is: its bytes, else its path, which messages name in either case. */
+export interface NativeSource {
+  planPath?: string;
+  planBytes?: Uint8Array;
+}
+
 /**
  * Where a plan is.
  *
  * @throws TypeError when `engine` is nothing that a session can be made from.
  */
-export function sourceOf(engine: EngineSource): { planPath: string } | { planBytes: Uint8Array } {
+export function sourceOf(engine: EngineSource): NativeSource {
   if (typeof engine === 'string') return { planPath: engine };
-  const bytes = engine instanceof Uint8Array ? engine : engine?.plan;
-  if (!(bytes instanceof Uint8Array)) {
+  if (engine instanceof Uint8Array) return { planBytes: engine };
+  const { plan: planBytes, planPath } = engine ?? {};
+  if (!(planBytes instanceof Uint8Array)) {
     throw expected('engine', 'a path, the bytes of a plan, or an object with a plan', engine);
   }
-  return { planBytes: bytes };
+  if (planPath !== undefined && typeof planPath !== 'string') {
+    throw expected('engine.planPath', 'a path', planPath);
+  }
+  return { planBytes, ...defined({ planPath }) };
 }
 
 /**

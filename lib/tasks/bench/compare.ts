@@ -2,8 +2,8 @@ import { defined } from '../../defined.js';
 import type { BuildOptions } from '../../engine/index.js';
 import type { Recipe } from '../../preprocess/index.js';
 import { InferenceSession } from '../../session/index.js';
-import { imageInputOf } from '../build-file.js';
 import { evaluate } from '../evaluate.js';
+import { recipeArithmetic } from '../recipe.js';
 import { type BenchResult, benchOpened, sessionOptionsOf } from './bench.js';
 import { type CompareImages, compareImages } from './compare-images.js';
 import { type BenchEngine, benchEngine } from './engine.js';
@@ -118,7 +118,7 @@ interface Built {
 /** With the recipe's numbers in the engine, where it takes images as bytes. */
 function withRecipe(variant: Variant, recipe: Recipe | undefined): Variant {
   if (variant.options.imageInput === undefined || recipe === undefined) return variant;
-  return { ...variant, options: { ...variant.options, imageInput: imageInputOf(recipe) } };
+  return { ...variant, options: { ...variant.options, imageInput: recipeArithmetic(recipe) } };
 }
 
 async function measureVariant(variant: Variant, model: string, options: CompareOptions) {

@@ -34,7 +34,7 @@ export async function benchEngine(model: string, options: BenchOptions): Promise
     const planBytes = (await stat(model).catch(() => undefined))?.size ?? 0;
     return { source: model, label: model, planBytes };
   }
-  const { shapes, build = {}, family, libraryDir, signal, onProgress } = options;
+  const { shapes, build = {}, family, libraryDir, deviceId, signal, onProgress } = options;
   const path = await findModel(model);
   const profile =
     shapes === undefined
@@ -47,6 +47,7 @@ export async function benchEngine(model: string, options: BenchOptions): Promise
     ...(profile === undefined ? {} : { profiles: [profile] }),
     ...defined({ signal, onProgress }),
     ...build,
+    ...defined({ deviceId }),
   });
   return { source: plan, label: path, planBytes: plan.byteLength, build: rest };
 }

@@ -70,7 +70,7 @@ void Engine::Unload() {
 std::shared_ptr<Engine> Engine::Load(EngineSource source, CallLog& log) {
   const std::string label = source.path.empty() ? std::string("the plan") : source.path;
   std::vector<unsigned char> plan =
-      source.path.empty() ? std::move(source.bytes) : ReadPlan(source.path);
+      source.bytes ? *std::move(source.bytes) : ReadPlan(source.path);
   if (plan.empty()) RefusePlan(label, "it is empty");
   auto library = TensorRtLibrary::Open(source.library);
   const cuda::PrimaryContext& context = cuda::PrimaryContext::Of(source.device);

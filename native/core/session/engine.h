@@ -18,8 +18,8 @@ namespace trtn {
 struct EngineSource {
   LibraryPaths library;
   int device = 0;
-  std::string path;                  // of the plan; empty: `bytes`
-  std::vector<unsigned char> bytes;  // the plan
+  std::string path;  // of the plan, for messages also where `bytes` are given; may then be empty
+  std::optional<std::vector<unsigned char>> bytes;  // the plan; without them the file is read
 };
 
 struct ShapeRange {

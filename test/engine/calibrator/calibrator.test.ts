@@ -100,6 +100,17 @@ describe.each(CALIBRATING)('a build with a calibrator on TensorRT %i', (major) =
     expect(held).toMatchObject(NOTHING);
   });
 
+  it('takes batches to the GPU that is built for', async () => {
+    const { status, stderr, lines, held } = await shop.run(
+      `
+      const { calibration } = await build(FIXED, { batches: [{ image: filled(1) }] }, { deviceId: 1 });
+      print({ batches: calibration.batches });`,
+      { cuda: { devices: 2 } },
+    );
+    expect({ status, stderr, lines }).toEqual({ status: 0, stderr: '', lines: [{ batches: 1 }] });
+    expect(held!.allocatedOn).toEqual([1]);
+  });
+
   it('rejects with the very error of a source that throws, and keeps nothing', async () => {
     const { status, stderr, lines, held } = await shop.run(
       `

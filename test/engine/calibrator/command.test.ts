@@ -91,6 +91,34 @@ describe('build --images', () => {
     });
   });
 
+  it('makes an engine of bytes, with the numbers of the recipe', async () => {
+    const at = (name: string) => join(shop.folder, name);
+    const { status, lines } = await commands([
+      [
+        ...['build', `${digits}/model.onnx`, '--int8', '--images', `${digits}/images/train`],
+        ...['--count', '8', '--batch', '4', '--calib', at('bytes.cache'), '--json', '--imageInput'],
+        ...['--minShapes=input:1x3x32x32', '--optShapes=input:4x3x32x32'],
+        ...['--maxShapes=input:8x3x32x32', '--saveEngine', at('bytes.engine')],
+      ],
+    ]);
+    expect(status).toBe(0);
+    expect(lines).toMatchObject([
+      {
+        status: 0,
+        document: {
+          calibration: { images: 8, batches: 2, shapes: { input: [4, 3, 32, 32] } },
+          manifest: {
+            inputs: [{ name: 'input', type: 'uint8', shape: [-1, 32, 32, 3] }],
+            imageInput: { input: 'input', divisor: 255 },
+          },
+        },
+      },
+    ]);
+    const table = await readTable(at('bytes.cache'));
+    // What was calibrated are the recipe's floats, and not the bytes.
+    expect(table.ranges.get('input')!.highest).toBeLessThanOrEqual(1);
+  });
+
   it('says which flags need images, and refuses a table beside them', async () => {
     const engine = ['--saveEngine', join(shop.folder, 'x.engine')];
     const lonely = await cli(['build', `${digits}/model.onnx`, '--last-batch', 'pad', ...engine]);

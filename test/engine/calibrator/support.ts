@@ -59,6 +59,7 @@ export interface Held {
   streams: number;
   events: number;
   peak: number;
+  allocatedOn: number[];
   calls: Record<string, number>;
 }
 

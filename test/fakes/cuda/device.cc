@@ -155,7 +155,11 @@ std::string LiveObjectsJson() {
                      ",\"events\":" + std::to_string(CountEvents()) +
                      ",\"graphs\":" + std::to_string(graphs) +
                      ",\"graphExecs\":" + std::to_string(execs) +
-                     ",\"contexts\":" + std::to_string(s.contexts.size()) + ",\"calls\":{";
+                     ",\"contexts\":" + std::to_string(s.contexts.size()) + ",\"allocatedOn\":[";
+  for (const int device : use.allocatedOn) {
+    json += (json.back() == '[' ? "" : ",") + std::to_string(device);
+  }
+  json += "],\"calls\":{";
   bool first = true;
   for (const auto& [name, count] : s.total) {
     json += (first ? "\"" : ",\"") + name + "\":" + std::to_string(count);

@@ -159,6 +159,7 @@ void EndOperation();
 void FreeContext(CUctx_st* context);
 struct MemoryUse {
   size_t deviceBytes = 0, deviceAllocations = 0, peakBytes = 0, pinnedBytes = 0, pinnedBlocks = 0;
+  std::vector<int> allocatedOn;  // devices that ever had an allocation
 };
 MemoryUse Memory(int device);  // -1: all devices
 

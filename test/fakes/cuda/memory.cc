@@ -215,6 +215,7 @@ MemoryUse Memory(int device) {
   std::lock_guard<std::mutex> lock(h.mutex);
   MemoryUse use;
   use.peakBytes = h.peak;
+  for (const auto& [number, bytes] : h.used) use.allocatedOn.push_back(number);
   for (const auto& [pointer, allocation] : h.device) {
     if (device >= 0 && allocation.context->device != device) continue;
     use.deviceBytes += allocation.size;
