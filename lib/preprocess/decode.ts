@@ -3,6 +3,7 @@ import { messageOf, TensorRTError } from '../errors.js';
 import { decodeBmp } from './bmp.js';
 import { loadSharp } from './load-sharp.js';
 import type { Pixels } from './resample.js';
+import { decodeSmallPng } from './small-png.js';
 import { type Flavor, sniff } from './sniff.js';
 
 /**
@@ -90,6 +91,8 @@ export async function decodeImage(
   name: string,
   autoOrient: boolean,
 ): Promise<Pixels> {
+  const small = autoOrient ? undefined : decodeSmallPng(bytes);
+  if (small !== undefined) return small;
   const sharp = await loadSharp();
   try {
     let flavor = sniff(bytes);

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile as readFileCallback } from 'node:fs';
 import { resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { expected } from '../arguments.js';
 import { fetchImage, isUrl } from '../dataset/index.js';
 import { defined } from '../defined.js';
@@ -11,6 +12,15 @@ import { pixelsToTensor } from './planar.js';
 import type { Recipe } from './recipe.js';
 import { type Pixels, place } from './resample.js';
 import { resizePixels } from './resize.js';
+
+/** Takes a third of the main thread's time of `readFile` of node:fs/promises: no FileHandle. */
+const readFile = promisify(
+  readFileCallback as (
+    path: string,
+    options: { signal?: AbortSignal },
+    callback: (error: NodeJS.ErrnoException | null, data: Uint8Array) => void,
+  ) => void,
+);
 
 /** What {@link readImage} takes. */
 export interface ReadImageOptions {

@@ -121,6 +121,11 @@ export interface BaseBinding {
     lower: number,
     upper: number,
   ): void;
+  /**
+   * As {@link BaseBinding.countBins}, one job after the other on libuv's pool. None of the arrays may be
+   * changed until the promise settles.
+   */
+  countLater(jobs: readonly CountJob[]): Promise<void>;
   /** GPUs; empty without a driver. */
   devices(): DeviceInfo[];
   /** The CUDA version of the driver, `12040` for 12.4; undefined without a driver. */
@@ -129,6 +134,16 @@ export interface BaseBinding {
   queryDriver(): DriverInfo;
   /** `getInferLibVersion()` of a library; throws an Error with `code` and `remedy`. */
   libraryVersion(path: string): number;
+}
+
+/** Values to be counted, and where; the arguments of {@link BaseBinding.countBins}. */
+export interface CountJob {
+  values: Float32Array;
+  edges: Float32Array;
+  counts: Float64Array;
+  absolute: boolean;
+  lower: number;
+  upper: number;
 }
 
 /** The driver and its GPUs. */

@@ -1,6 +1,7 @@
 export type {
   BaseBinding,
   CalibratorEvent,
+  CountJob,
   DeviceInfo,
   DriverInfo,
   Family,

@@ -89,6 +89,7 @@ export function baseBinding(): BaseBinding | undefined {
     packImages: native.packImages,
     resample: native.resample,
     countBins: native.countBins,
+    countLater: native.countLater,
     queryDriver: native.queryDriver,
     libraryVersion: native.libraryVersion,
     devices: () => native.queryDriver().devices,

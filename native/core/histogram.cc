@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/histogram_kernels.h"
+
 namespace trtn {
 namespace {
 
@@ -13,71 +15,76 @@ namespace {
 constexpr size_t kValuesPerThread = size_t{1} << 18;
 constexpr size_t kMostThreads = 16;
 
+// What every edge but the last is a multiple of, off the first; NaN when one is not.
+float StepOf(const float* edges, int32_t bins) {
+  const float step = (edges[bins] - edges[0]) / static_cast<float>(bins);
+  for (int32_t i = 0; i < bins; ++i) {
+    const float offset = static_cast<float>(i) * step;
+    if (offset + edges[0] != edges[i]) return std::nanf("");
+  }
+  return step;
+}
+
 class Counter {
  public:
   Counter(const float* edges, int32_t bins, const HistogramOptions& options)
-      : edges_(edges),
-        bins_(bins),
-        options_(options),
-        first_(edges[0]),
-        last_(edges[bins]),
-        factor_(bins / (static_cast<double>(last_) - static_cast<double>(first_))) {}
+      : bins_{edges, bins, edges[0], edges[bins], 0.0, std::nanf(""), options} {
+    bins_.factor = bins / (static_cast<double>(bins_.last) - static_cast<double>(bins_.first));
+  }
+
+  // For many values: looks once at all edges.
+  void Vectorise() {
+    bins_.step = StepOf(bins_.edges, bins_.bins);
+    vectorised_ = CanCountAvx2(bins_);
+  }
 
   template <typename Count>
   void Add(float value, Count* counts) const {
     // NaN stays NaN: every comparison with it is false.
-    value = value < options_.lower ? options_.lower : value;
-    value = value > options_.upper ? options_.upper : value;
-    if (options_.absolute) value = std::fabs(value);
-    if (!(value >= first_ && value <= last_)) return;
-    auto bin =
-        static_cast<int32_t>((static_cast<double>(value) - static_cast<double>(first_)) * factor_);
-    bin = std::min(bin, bins_ - 1);
+    value = value < bins_.options.lower ? bins_.options.lower : value;
+    value = value > bins_.options.upper ? bins_.options.upper : value;
+    if (bins_.options.absolute) value = std::fabs(value);
+    if (!(value >= bins_.first && value <= bins_.last)) return;
+    auto bin = static_cast<int32_t>(
+        (static_cast<double>(value) - static_cast<double>(bins_.first)) * bins_.factor);
+    bin = std::min(bin, bins_.bins - 1);
     // The guess is off by one bin at most.
-    bin -= static_cast<int32_t>(value < edges_[bin]);
-    bin += static_cast<int32_t>(value >= edges_[bin + 1] && bin < bins_ - 1);
+    bin -= static_cast<int32_t>(value < bins_.edges[bin]);
+    bin += static_cast<int32_t>(value >= bins_.edges[bin + 1] && bin < bins_.bins - 1);
     counts[bin] += 1;
   }
 
-  // Two histograms in turn: neighbours often fall into the same bin, and each addition would wait
-  // for the one before it to reach memory.
-  void Add(const float* values, size_t size, uint32_t* even, uint32_t* odd) const {
-    size_t i = 0;
-    for (; i + 1 < size; i += 2) {
-      Add(values[i], even);
-      Add(values[i + 1], odd);
-    }
-    if (i < size) Add(values[i], even);
+  // Into kHistogramTables tables.
+  void Add(const float* values, size_t size, uint32_t* counts) const {
+    size_t i = vectorised_ ? CountAvx2(bins_, values, size, counts) : 0;
+    for (; i < size; ++i) Add(values[i], counts + (i % kHistogramTables) * bins_.bins);
   }
 
  private:
-  const float* edges_;
-  int32_t bins_;
-  HistogramOptions options_;
-  float first_;
-  float last_;
-  double factor_;
+  HistogramBins bins_;
+  bool vectorised_ = false;
 };
 
 }  // namespace
 
 void CountBins(const float* values, size_t size, const float* edges, int32_t bins, double* counts,
                const HistogramOptions& options) {
-  const Counter counter(edges, bins, options);
+  Counter counter(edges, bins, options);
   const auto width = static_cast<size_t>(bins);
   if (size < 8 * width) {
     for (size_t i = 0; i < size; ++i) counter.Add(values[i], counts);
     return;
   }
+  counter.Vectorise();
   const size_t cores = std::max(1U, std::thread::hardware_concurrency());
   const size_t most = std::min(cores, kMostThreads);
   const size_t parts = std::clamp<size_t>(size / kValuesPerThread, 1, most);
-  std::vector<uint32_t> found(2 * width * parts);
+  std::vector<uint32_t> found(kHistogramTables * width * parts);
   const auto work = [&](size_t part) {
-    uint32_t* even = found.data() + 2 * width * part;
     const size_t begin = size * part / parts;
     // A count of 32 bits holds what a piece of this size can bring.
-    counter.Add(values + begin, size * (part + 1) / parts - begin, even, even + width);
+    counter.Add(values + begin, size * (part + 1) / parts - begin,
+                found.data() + kHistogramTables * width * part);
   };
   std::vector<std::thread> threads;
   threads.reserve(parts);

@@ -6,8 +6,8 @@
 
 #include "core/cuda_driver.h"
 #include "core/error.h"
-#include "core/histogram.h"
 #include "core/library_version.h"
+#include "node/count_worker.h"
 #include "node/pixels_worker.h"
 #include "node/resample_worker.h"
 
@@ -20,35 +20,6 @@ namespace {
   js.Set("code", Napi::String::New(env, error.code()));
   js.Set("remedy", Napi::String::New(env, error.remedy()));
   throw js;
-}
-
-bool IsArray(Napi::Value value, napi_typedarray_type type) {
-  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
-}
-
-// (values, edges, counts, absolute, lower, upper); sizes are checked here, because a wrong one
-// would write outside of the array.
-void Count(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  if (info.Length() < 6 || !IsArray(info[0], napi_float32_array) ||
-      !IsArray(info[1], napi_float32_array) || !IsArray(info[2], napi_float64_array)) {
-    throw Napi::TypeError::New(
-        env,
-        "Expected (Float32Array, Float32Array, Float64Array, absolute, lower, upper) for countBins");
-  }
-  const auto values = info[0].As<Napi::Float32Array>();
-  const auto edges = info[1].As<Napi::Float32Array>();
-  auto counts = info[2].As<Napi::Float64Array>();
-  const size_t bins = counts.ElementLength();
-  if (bins == 0 || bins > (size_t{1} << 24) || edges.ElementLength() != bins + 1) {
-    throw Napi::RangeError::New(env, "Expected one more edge than counts, at most 2^24");
-  }
-  HistogramOptions options;
-  options.absolute = info[3].ToBoolean();
-  options.lower = info[4].ToNumber().FloatValue();
-  options.upper = info[5].ToNumber().FloatValue();
-  CountBins(values.Data(), values.ElementLength(), edges.Data(), static_cast<int32_t>(bins),
-            counts.Data(), options);
 }
 
 std::string DriverPath(const Napi::CallbackInfo& info) {
@@ -96,6 +67,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("interleavedToPlanar", Napi::Function::New<Planar>(env));
   exports.Set("packImages", Napi::Function::New<StartPack>(env));
   exports.Set("countBins", Napi::Function::New<Count>(env));
+  exports.Set("countLater", Napi::Function::New<StartCount>(env));
   exports.Set("resample", Napi::Function::New<StartResample>(env));
   exports.Set("queryDriver", Napi::Function::New<Devices>(env));
   exports.Set("libraryVersion", Napi::Function::New<LibraryVersionOfPath>(env));

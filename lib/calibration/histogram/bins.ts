@@ -1,6 +1,7 @@
 import { TensorRTError } from '../../errors.js';
 import { type BaseBinding, baseBinding } from '../../runtime/index.js';
 import { pythonFloat } from '../tables/python-float.js';
+import type { DeferredCounts } from './deferred-counts.js';
 import { f32 } from './float32.js';
 
 /** More bins than any histogram needs; growth beyond it would exhaust memory. */
@@ -14,8 +15,9 @@ export interface Bins {
    * Adds the values that lie within the edges to `counts`; NaN and others are left out.
    *
    * @param clamp What is done to each value before it is counted.
+   * @param later Takes the work where it can be done on other threads; at once without it.
    */
-  count(values: Float32Array, counts: Float64Array, clamp?: Clamp): void;
+  count(values: Float32Array, counts: Float64Array, clamp?: Clamp, later?: DeferredCounts): void;
 }
 
 /** Limits that values are brought within. */
@@ -85,7 +87,11 @@ export function uniformBins(
   const count = guessed ? countByGuess : countAsNumpy;
   return {
     edges,
-    count: (values, counts, clamp = NO_CLAMP) => {
+    count: (values, counts, clamp = NO_CLAMP, later) => {
+      if (guessed && later?.possible) {
+        later.add({ values, edges, counts, absolute, lower: clamp.lower, upper: clamp.upper });
+        return;
+      }
       if (guessed && countNatively(values, counts, edges, absolute, clamp)) return;
       count(clamped(values, clamp), counts, edges, absolute);
     },

@@ -2,8 +2,10 @@ import { integer, number, oneOf } from '../../arguments.js';
 import { defined } from '../../defined.js';
 import { TensorRTError } from '../../errors.js';
 import { CalibrationTable, type TensorRange } from '../ranges.js';
+import type { Clamp } from './bins.js';
 import type { ValueBounds } from './bounds.js';
 import { type CollectedHistogram, HistogramCollector } from './collector.js';
+import type { DeferredCounts } from './deferred-counts.js';
 import { entropyRange } from './entropy.js';
 import { distributionRange, percentileRange } from './thresholds.js';
 
@@ -97,13 +99,10 @@ export class HistogramCalibration {
    * @param name Name of the tensor; {@link begin} came before.
    * @param values Any portion of the call's values.
    * @param clamp Limits that the values are brought within before they are counted.
+   * @param later Takes the work where it can be done on other threads; at once without it.
    */
-  update(
-    name: string,
-    values: Float32Array,
-    clamp?: { readonly lower: number; readonly upper: number },
-  ): void {
-    this.collector(name).update(values, clamp);
+  update(name: string, values: Float32Array, clamp?: Clamp, later?: DeferredCounts): void {
+    this.collector(name).update(values, clamp, later);
   }
 
   /**

@@ -1,8 +1,9 @@
 import { TensorRTError } from '../../errors.js';
 import type { Histogram } from '../ranges.js';
-import { type Bins, edgeBins, MAX_BINS, uniformBins } from './bins.js';
+import { type Bins, type Clamp, edgeBins, MAX_BINS, uniformBins } from './bins.js';
 import type { ValueBounds } from './bounds.js';
 import { emptyBounds, scanBounds } from './bounds.js';
+import type { DeferredCounts } from './deferred-counts.js';
 import { f32, floorDivide32 } from './float32.js';
 
 /** A histogram with the extremes of all values that went in. */
@@ -67,10 +68,11 @@ export class HistogramCollector {
    *
    * @param values Any part of the call's values.
    * @param clamp Limits that the values are brought within before they are counted.
+   * @param later Takes the work where it can be done on other threads; at once without it.
    */
-  update(values: Float32Array, clamp?: { readonly lower: number; readonly upper: number }): void {
+  update(values: Float32Array, clamp?: Clamp, later?: DeferredCounts): void {
     if (this.bins === undefined) throw new Error('begin() comes before update()');
-    this.bins.count(values, this.counts, clamp);
+    this.bins.count(values, this.counts, clamp, later);
   }
 
   /** One whole call whose values are in memory. */

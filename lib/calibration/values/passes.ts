@@ -4,6 +4,7 @@ import type { NamedTensors } from '../../tensor.js';
 import type { GraphProvider } from '../graph-runner.js';
 import { emptyBounds, scanBounds, type ValueBounds } from '../histogram/bounds.js';
 import type { HistogramCalibration } from '../histogram/calibration.js';
+import { DeferredCounts } from '../histogram/deferred-counts.js';
 import { type Batches, BatchWalk, type CollectOptions, inputsIn } from '../minmax/batches.js';
 import { BoundsMeasurer } from '../minmax/measurer.js';
 import type { MinMaxPlan } from '../minmax/plan.js';
@@ -91,10 +92,17 @@ export class ValuePasses {
     // The weights need not be in memory twice.
     await this.#measurer.release();
     let counted = 0;
-    await this.#walk.forEach(again(), options, 'count', async (feeds) => {
-      this.#count(await this.#reader.read(feeds));
-      counted += inputsIn(feeds);
-    });
+    // The values of a batch are counted while the model computes those of the next.
+    const later = new DeferredCounts();
+    try {
+      await this.#walk.forEach(again(), options, 'count', async (feeds) => {
+        this.#count(await this.#reader.read(feeds), feeds, later);
+        await later.begin();
+        counted += inputsIn(feeds);
+      });
+    } finally {
+      await later.end();
+    }
     if (counted !== measured) {
       const message = `The first pass brought ${measured} inputs and the second ${counted}`;
       throw new TensorRTError('CALIBRATION_FAILED', message, {
@@ -115,16 +123,23 @@ export class ValuePasses {
     }
   }
 
-  #count(values: ReadonlyMap<string, Float32Array>): void {
+  #count(
+    values: ReadonlyMap<string, Float32Array>,
+    feeds: NamedTensors,
+    later: DeferredCounts,
+  ): void {
     for (const { names, pieces } of this.groups) {
       for (const piece of pieces) {
         const found = values.get(piece.source) ?? NO_VALUES;
+        // The memory of inputs is used again for the next batch: those are counted at once.
+        const when = Object.hasOwn(feeds, piece.source) ? undefined : later;
         for (const { histograms, failure } of this.#filled) {
-          if (failure === undefined) histograms.update(names[0], found, piece);
+          if (failure === undefined) histograms.update(names[0], found, piece, when);
         }
       }
     }
   }
+
   #boundsOf(name: string, bounds: Bounds): ValueBounds {
     const position = this.#position.get(name)!;
     const lowest = bounds.lowest[position]!;

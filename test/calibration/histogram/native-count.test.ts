@@ -63,6 +63,32 @@ describe('countBins', () => {
     expect([...found]).toEqual([2, 0, 2]);
   });
 
+  it('counts later, one job after the other, as at once', async () => {
+    const { edges } = uniformBins(2048, -1.5, 1.5, false);
+    const jobs = [200_000, 3, 40_000].map((size) => valuesOf(size, edges));
+    const [expected, counts] = [new Float64Array(2048), new Float64Array(2048)];
+    for (const values of jobs) countByGuess(values, expected, edges, false);
+    const [lower, upper] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+    const rest = { edges, counts, absolute: false, lower, upper };
+    await base.countLater(jobs.map((values) => ({ values, ...rest })));
+    expect(counts).toEqual(expected);
+    await base.countLater([]);
+    expect(() =>
+      base.countLater([{ values: jobs[0]!, ...rest, counts: new Float64Array(3) }]),
+    ).toThrow(RangeError);
+    expect(() => base.countLater({} as never)).toThrow(TypeError);
+    expect(() => base.countLater([1] as never)).toThrow(TypeError);
+  });
+
+  it('counts edges that equal steps do not give', () => {
+    const edges = Float32Array.from({ length: 101 }, (_, i) => i + (i % 3) * 0.01);
+    const values = valuesOf(5000, edges).map((value) => Math.abs(value * 60));
+    const [expected, counts] = [new Float64Array(100), new Float64Array(100)];
+    countByGuess(values, expected, edges, false);
+    base.countBins(values, edges, counts, false, -1, Number.POSITIVE_INFINITY);
+    expect(counts).toEqual(expected);
+  });
+
   it('refuses arrays that do not fit', () => {
     const edges = Float32Array.of(0, 1, 2);
     const values = Float32Array.of(1);

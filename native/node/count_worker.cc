@@ -1,0 +1,111 @@
+#include "node/count_worker.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "core/histogram.h"
+
+namespace trtn {
+namespace {
+
+struct Job {
+  const float* values;
+  size_t size;
+  const float* edges;
+  int32_t bins;
+  double* counts;
+  HistogramOptions options;
+
+  void Run() const { CountBins(values, size, edges, bins, counts, options); }
+};
+
+bool IsArray(Napi::Value value, napi_typedarray_type type) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
+}
+
+// Sizes are checked here, because a wrong one would write outside of the array.
+Job JobOf(Napi::Env env, Napi::Value values, Napi::Value edges, Napi::Value counts,
+          const HistogramOptions& options) {
+  if (!IsArray(values, napi_float32_array) || !IsArray(edges, napi_float32_array) ||
+      !IsArray(counts, napi_float64_array)) {
+    throw Napi::TypeError::New(env,
+                               "Expected values and edges of float32 and counts of float64");
+  }
+  const auto from = values.As<Napi::Float32Array>();
+  const auto borders = edges.As<Napi::Float32Array>();
+  auto to = counts.As<Napi::Float64Array>();
+  const size_t bins = to.ElementLength();
+  if (bins == 0 || bins > (size_t{1} << 24) || borders.ElementLength() != bins + 1) {
+    throw Napi::RangeError::New(env, "Expected one more edge than counts, at most 2^24");
+  }
+  return {from.Data(),    from.ElementLength(), borders.Data(), static_cast<int32_t>(bins),
+          to.Data(), options};
+}
+
+HistogramOptions OptionsOf(Napi::Value absolute, Napi::Value lower, Napi::Value upper) {
+  HistogramOptions options;
+  options.absolute = absolute.ToBoolean();
+  options.lower = lower.ToNumber().FloatValue();
+  options.upper = upper.ToNumber().FloatValue();
+  return options;
+}
+
+// Owner of the jobs of one call. Holds the list that holds their arrays; Node deletes it on the
+// JavaScript thread once the promise is settled.
+class CountWorker final : public Napi::AsyncWorker {
+ public:
+  CountWorker(Napi::Array list, std::vector<Job> jobs)
+      : Napi::AsyncWorker(list.Env(), "tensorrt-node.count"),
+        jobs_(std::move(jobs)),
+        list_(Napi::Persistent(list.As<Napi::Object>())),
+        deferred_(Napi::Promise::Deferred::New(list.Env())) {}
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+  void Execute() override {
+    for (const Job& job : jobs_) job.Run();
+  }
+  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  const std::vector<Job> jobs_;
+  Napi::ObjectReference list_;
+  Napi::Promise::Deferred deferred_;
+};
+
+}  // namespace
+
+void Count(const Napi::CallbackInfo& info) {
+  const HistogramOptions options = OptionsOf(info[3], info[4], info[5]);
+  JobOf(info.Env(), info[0], info[1], info[2], options).Run();
+}
+
+Napi::Value StartCount(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsArray()) throw Napi::TypeError::New(env, "Expected a list of jobs for countLater");
+  // A list of our own: the caller may change the one given, and the arrays must live.
+  const auto given = info[0].As<Napi::Array>();
+  Napi::Array list = Napi::Array::New(env);
+  std::vector<Job> jobs;
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < given.Length(); ++i) {
+    const Napi::Value one = given.Get(i);
+    if (!one.IsObject()) throw Napi::TypeError::New(env, "Expected objects as jobs for countLater");
+    const auto job = one.As<Napi::Object>();
+    const Napi::Value values = job.Get("values");
+    const Napi::Value edges = job.Get("edges");
+    const Napi::Value counts = job.Get("counts");
+    for (const Napi::Value& array : {values, edges, counts}) list.Set(kept++, array);
+    jobs.push_back(
+        JobOf(env, values, edges, counts,
+              OptionsOf(job.Get("absolute"), job.Get("lower"), job.Get("upper"))));
+  }
+  auto* worker = new CountWorker(list, std::move(jobs));
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();
+  return promise;
+}
+
+}  // namespace trtn
