@@ -3,6 +3,7 @@ import { TensorRTError } from '../errors.js';
 import { type LongCallOptions, throttle } from '../progress.js';
 import { Tensor } from '../tensor.js';
 import { requestedProcesses } from './decoders.js';
+import { PixelMemory } from './pixel-memory.js';
 import { packImages } from './planar.js';
 import { readAhead } from './read-ahead.js';
 import type { Recipe } from './recipe.js';
@@ -42,8 +43,8 @@ export interface BatchOptions extends LongCallOptions {
   /**
    * Processes that decode images given as paths, 0 for none but this one. By default one for every four
    * cores, up to eight, from 8 cores and 512 paths on, else none; the environment variable
-   * `TENSORRT_NODE_DECODE_PROCESSES` sets another default. They take about 80 MB each, and end a few
-   * seconds after their last image, or with this process.
+   * `TENSORRT_NODE_DECODE_PROCESSES` sets another default. Each takes some 60 MB beside what they
+   * share, and ends a few seconds after its last image, or with this process.
    */
   processes?: number;
   /** Leave images out that cannot be read, instead of stopping; false by default. */
@@ -208,20 +209,23 @@ async function* generate<T extends 'float32' | 'uint8'>(
   const report = throttle(options.onProgress, 'images');
   const packer = new Packer(recipe, layout, options);
   const groups = new Map<string, Group>();
+  const memory = new PixelMemory();
   let waiting = 0;
   let broken = 0;
   let index = -1;
 
-  const release = (key: string): Promise<ImageBatch<T>> => {
+  const release = async (key: string): Promise<ImageBatch<T>> => {
     const group = groups.get(key)!;
     groups.delete(key);
     for (const image of group.images) waiting -= image.data.length;
-    return packer.pack(group);
+    const packed = await packer.pack(group);
+    for (const image of group.images) memory.give(image.data);
+    return packed;
   };
   // A Map keeps the order in which groups began, so the first key is the oldest group.
   const oldest = (): string => groups.keys().next().value!;
 
-  for await (const result of readAhead(sources, recipe, options)) {
+  for await (const result of readAhead(sources, recipe, { ...options, memory })) {
     index++;
     const source = sources[index]!;
     if (!result.ok) {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { isUrl } from '../dataset/index.js';
 import { Decoder } from './decoder.js';
 import { type ReadImageOptions, type ReadResult, readSized } from './image.js';
+import { PixelMemory } from './pixel-memory.js';
 import type { Recipe } from './recipe.js';
 
 /** As `work`, but rejects with the signal's reason as soon as there is one. */
@@ -56,12 +57,28 @@ export class DecoderPool {
     return this.#decoders.filter(({ state }) => state === 'ready').length;
   }
 
-  /** {@link readSized}, in one of the processes. */
-  async read(source: string, recipe: Recipe, options: ReadImageOptions = {}): Promise<ReadResult> {
+  /**
+   * {@link readSized}, in one of the processes.
+   *
+   * @param source Path or http(s) address.
+   * @param recipe What is done to the image.
+   * @param options Root of paths, abort signal.
+   * @param memory Gives the memory for the pixels that come from a process.
+   */
+  async read(
+    source: string,
+    recipe: Recipe,
+    options: ReadImageOptions = {},
+    memory = new PixelMemory(),
+  ): Promise<ReadResult> {
     const { root = '', signal } = options;
     signal?.throwIfAborted();
     if (isUrl(source)) return readSized(source, recipe, options);
-    const there = this.#elsewhere(resolve(root, source), recipe, signal);
+    const path = resolve(root, source);
+    const there = this.#elsewhere(
+      (decoder) => decoder.decode(path, recipe, signal, memory),
+      signal,
+    );
     return (await untilAborted(there, signal)) ?? readSized(source, recipe, options);
   }
 
@@ -72,18 +89,17 @@ export class DecoderPool {
 
   /** Never rejects. Room is taken at once: whoever asks next must not find the same. */
   #elsewhere(
-    path: string,
-    recipe: Recipe,
+    decode: (decoder: Decoder) => Promise<ReadResult | undefined>,
     signal: AbortSignal | undefined,
   ): Promise<ReadResult | undefined> {
     const decoder = this.#roomiest();
-    if (decoder !== undefined) return decoder.decode(path, recipe, signal);
+    if (decoder !== undefined) return decode(decoder);
     // While processes start, this one would have nothing to do.
     const starting = this.#decoders.some(({ state }) => state === 'starting');
     if (starting || this.ready === 0) return Promise.resolve(undefined);
     return new Promise((settle) => {
       this.#queue.push((free) =>
-        settle(signal?.aborted ? undefined : free?.decode(path, recipe, signal)),
+        settle(free === undefined || signal?.aborted ? undefined : decode(free)),
       );
     });
   }

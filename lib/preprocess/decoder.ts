@@ -3,6 +3,7 @@ import { close, ftruncate, read } from 'node:fs';
 import { promisify } from 'node:util';
 import { openUnnamed } from '../files.js';
 import type { ReadResult } from './image.js';
+import type { PixelMemory } from './pixel-memory.js';
 import type { Recipe } from './recipe.js';
 
 /** What a decoder process is asked: to leave the pixels of an image in a file that both have open. */
@@ -31,6 +32,7 @@ const WAITING = 2;
 const KEPT_BYTES = 2 ** 20;
 
 const readAt = promisify(read);
+const truncate = promisify(ftruncate);
 
 /** The environment of a decoder process. */
 function environment(threads: number): NodeJS.ProcessEnv {
@@ -123,19 +125,23 @@ export class Decoder {
    * @param path Absolute path.
    * @param recipe What is done to the image.
    * @param signal Spares the pixels the way here.
+   * @param memory Gives the memory for the pixels.
    */
   async decode(
     path: string,
     recipe: Recipe,
     signal: AbortSignal | undefined,
+    memory: PixelMemory,
   ): Promise<ReadResult | undefined> {
     const slot = this.#free.pop()!;
     try {
       const image = await this.#ask(slot, path, recipe);
       if (image === undefined || signal?.aborted) return undefined;
       const { width, height, decodedBytes } = image;
-      const data = await this.#fetch(slot, width * height * 3);
-      return data === undefined ? undefined : { pixels: { data, width, height }, decodedBytes };
+      const data = memory.take(width * height * 3);
+      if (await this.#fetch(slot, data)) return { pixels: { data, width, height }, decodedBytes };
+      memory.give(data);
+      return undefined;
     } finally {
       this.#release(slot);
     }
@@ -159,20 +165,20 @@ export class Decoder {
     resolve?.(image);
   }
 
-  async #fetch(slot: number, bytes: number): Promise<Uint8Array | undefined> {
+  /** Whether the pixels could be read. */
+  async #fetch(slot: number, data: Uint8Array): Promise<boolean> {
     const file = this.#files[slot]!;
-    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(bytes);
-    const data = new Uint8Array(buffer, byteOffset, bytes);
+    const { length } = data;
     try {
-      for (let at = 0; at < bytes; ) {
-        const { bytesRead } = await readAt(file, data, at, bytes - at, at);
-        if (bytesRead === 0) return undefined;
+      for (let at = 0; at < length; ) {
+        const { bytesRead } = await readAt(file, data, at, length - at, at);
+        if (bytesRead === 0) return false;
         at += bytesRead;
       }
-      if (bytes > KEPT_BYTES) await promisify(ftruncate)(file, 0);
-      return data;
+      if (length > KEPT_BYTES) await truncate(file, 0);
+      return true;
     } catch {
-      return undefined;
+      return false;
     }
   }
 

@@ -1,6 +1,7 @@
 import { defined } from '../defined.js';
 import { borrowDecoders } from './decoders.js';
 import { type ReadResult, readSized } from './image.js';
+import type { PixelMemory } from './pixel-memory.js';
 import { orderedPrefetch, PrefetchDepth, type Settled } from './prefetch.js';
 import type { Recipe } from './recipe.js';
 
@@ -12,6 +13,8 @@ export interface ReadAheadOptions {
   prefetch?: number;
   /** Processes that decode. */
   processes?: number;
+  /** Memory for pixels; whoever is done with some gives it back here. */
+  memory: PixelMemory;
   /** Stops reading. */
   signal?: AbortSignal;
 }
@@ -22,12 +25,12 @@ export interface ReadAheadOptions {
  *
  * @param sources Paths or addresses.
  * @param recipe What is done to each.
- * @param options Root, depth, processes, abort signal.
+ * @param options Root, depth, processes, memory, abort signal.
  */
 export async function* readAhead(
   sources: readonly string[],
   recipe: Recipe,
-  { root, prefetch, processes, signal }: ReadAheadOptions,
+  { root, prefetch, processes, memory, signal }: ReadAheadOptions,
 ): AsyncGenerator<Settled<ReadResult>, void, undefined> {
   signal?.throwIfAborted();
   const decoders = borrowDecoders(sources, processes);
@@ -36,7 +39,8 @@ export async function* readAhead(
     const depth = () => prefetch ?? ahead.current;
     const read = (source: string, stop: AbortSignal) => {
       const options = { signal: stop, ...defined({ root }) };
-      return decoders?.pool.read(source, recipe, options) ?? readSized(source, recipe, options);
+      if (decoders === undefined) return readSized(source, recipe, options);
+      return decoders.pool.read(source, recipe, options, memory);
     };
     for await (const result of orderedPrefetch(sources, read, depth, signal)) {
       if (result.ok) ahead.saw(result.value.decodedBytes);

@@ -13,10 +13,12 @@ import {
 } from '../../lib/preprocess/decoders.js';
 import { readSized } from '../../lib/preprocess/image.js';
 import { imageBatches, type Recipe } from '../../lib/preprocess/index.js';
+import { PixelMemory } from '../../lib/preprocess/pixel-memory.js';
 import { compileLib } from '../engine/compiled-lib.js';
 import { isRunning, until } from './processes.js';
 import { AS_IS, cases, PILLOW } from './support.js';
 
+const memory = new PixelMemory();
 const RECIPE: Recipe = { ...AS_IS, resize: { mode: 'shorter-side', size: 24, divisor: 8 } };
 
 let lib: string;
@@ -99,6 +101,33 @@ describe('how many processes decode', () => {
   });
 });
 
+describe('memory for pixels', () => {
+  it('is used again once it is given back, for images that are nearly as large', () => {
+    const own = new PixelMemory();
+    const first = own.take(100_000);
+    expect(first).toHaveLength(100_000);
+    const second = own.take(100_000);
+    expect(second.buffer).not.toBe(first.buffer);
+    own.give(first);
+    const third = own.take(120_000);
+    expect(third).toHaveLength(120_000);
+    expect(third.buffer).toBe(first.buffer);
+    expect(own.take(100_000).buffer).not.toBe(first.buffer);
+  });
+
+  it('is neither taken from others nor kept without end', () => {
+    const own = new PixelMemory();
+    const foreign = new Uint8Array(2 ** 16);
+    own.give(foreign);
+    expect(own.take(2 ** 16).buffer).not.toBe(foreign.buffer);
+    const [first, second, third] = [own.take(2 ** 24), own.take(2 ** 24), own.take(2 ** 24)];
+    for (const memory of [first, second, third]) own.give(memory);
+    const again = [own.take(2 ** 24), own.take(2 ** 24), own.take(2 ** 24)];
+    const kept = again.map(({ buffer }) => [first, second].some((one) => one.buffer === buffer));
+    expect(kept).toEqual([true, true, false]);
+  });
+});
+
 describe('a decoder process', () => {
   it('gives the pixels that this process gives, and nothing for what cannot be read', async () => {
     const decoder = new Decoder(entry, 1, () => {});
@@ -110,7 +139,7 @@ describe('a decoder process', () => {
         for (const name of mixed) {
           const path = join(folder, name);
           const here = await readSized(path, recipe).catch(() => undefined);
-          expect(await decoder.decode(path, recipe, undefined), name).toEqual(here);
+          expect(await decoder.decode(path, recipe, undefined, memory), name).toEqual(here);
         }
       }
       expect(decoder.free).toBe(3);
@@ -128,10 +157,12 @@ describe('a decoder process', () => {
       await until(() => decoder.state === 'ready');
       const large: Recipe = { ...AS_IS, resize: { mode: 'fill', width: 1500, height: 700 } };
       const path = join(folder, '420.jpg');
-      const there = await decoder.decode(path, large, undefined);
+      const there = await decoder.decode(path, large, undefined, memory);
       const here = await readSized(path, large);
       expect(Buffer.compare(there!.pixels.data, here.pixels.data)).toBe(0);
-      expect(await decoder.decode(path, RECIPE, undefined)).toEqual(await readSized(path, RECIPE));
+      expect(await decoder.decode(path, RECIPE, undefined, memory)).toEqual(
+        await readSized(path, RECIPE),
+      );
       const sizes = sharedFiles().map((fd) => fstatSync(fd).size);
       // The small image lies in the file that the large one had.
       expect(sizes.toSorted()).toEqual([0, 0, 24 * 32 * 3]);
@@ -147,7 +178,7 @@ describe('a decoder process', () => {
       process.kill(decoder.pid!, 'SIGINT');
       const path = join(folder, '420.jpg');
       for (let i = 0; i < 5; i++) {
-        expect(await decoder.decode(path, AS_IS, undefined)).toBeDefined();
+        expect(await decoder.decode(path, AS_IS, undefined, memory)).toBeDefined();
       }
     } finally {
       decoder.end();
