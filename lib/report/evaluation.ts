@@ -1,4 +1,10 @@
-import type { Accuracy, Comparison, EvaluateResult, ModelEvaluation } from '../tasks/index.js';
+import {
+  type Accuracy,
+  CONFIDENCE_TOLERANCE,
+  type Comparison,
+  type EvaluateResult,
+  type ModelEvaluation,
+} from '../tasks/index.js';
 import { textTable } from './text-table.js';
 import { formatCount, formatDuration, formatNumber, formatPercent } from './units.js';
 
@@ -83,6 +89,7 @@ function agreement(comparison: Comparison): string {
     `mean ${formatNumber(mean)}, ${other} ${formatNumber(value)}`;
   const rows = [
     ['Same class first', `${agreed} of ${images} (${formatPercent(comparison.agreement)})`],
+    [`and confidence within ${CONFIDENCE_TOLERANCE}`, `${comparison.matched} of ${images}`],
     [
       'Distance of outputs',
       pair(comparison.meanLogitDifference, 'largest', comparison.maxLogitDifference),

@@ -22,6 +22,8 @@ export interface Comparison {
   agreed: number;
   /** agreed / images. */
   agreement: number;
+  /** Images with the same class first whose confidence differs by at most {@link CONFIDENCE_TOLERANCE}. */
+  matched: number;
   /** Mean of |a − b| over every output of every image. */
   meanLogitDifference: number;
   /** Largest |a − b|. */
@@ -37,6 +39,9 @@ export interface Comparison {
   /** The first {@link MAX_DISAGREEMENTS} images with another class first. */
   disagreements: Disagreement[];
 }
+
+/** How far the confidence in a class may be off for {@link Comparison.matched}. */
+export const CONFIDENCE_TOLERANCE = 0.05;
 
 /** How many images {@link Comparison} lists by name, so that its size is bounded. */
 export const MAX_DISAGREEMENTS = 100;
@@ -77,6 +82,8 @@ export interface ComparisonState {
   images: number;
   /** Images with the same class first. */
   agreed: number;
+  /** Images that match: see {@link Comparison.matched}. */
+  matched: number;
   /** Numbers compared. */
   values: number;
   /** Exact sum of the distances of the outputs, in numbers that do not overlap. */
@@ -103,6 +110,7 @@ export class ComparisonCounter {
   readonly #label: (index: number) => string;
   #images = 0;
   #agreed = 0;
+  #matched = 0;
   #values = 0;
   readonly #difference = new ExactSum();
   #maxDifference = 0;
@@ -144,6 +152,7 @@ export class ComparisonCounter {
     this.#cosine.add(angle);
     this.#minCosine = Math.min(this.#minCosine, angle);
     const change = Math.abs(image.confidence[first]! - image.againstConfidence[first]!);
+    if (first === second && change <= CONFIDENCE_TOLERANCE) this.#matched += 1;
     this.#confidence.add(change);
     this.#maxConfidence = Math.max(this.#maxConfidence, change);
   }
@@ -152,6 +161,7 @@ export class ComparisonCounter {
   merge(state: ComparisonState): void {
     this.#images += state.images;
     this.#agreed += state.agreed;
+    this.#matched += state.matched;
     this.#values += state.values;
     for (const part of state.difference) this.#difference.add(part);
     for (const part of state.cosine) this.#cosine.add(part);
@@ -172,6 +182,7 @@ export class ComparisonCounter {
     return {
       images: this.#images,
       agreed: this.#agreed,
+      matched: this.#matched,
       values: this.#values,
       difference: this.#difference.state,
       maxDifference: this.#maxDifference,
@@ -190,6 +201,7 @@ export class ComparisonCounter {
       images: this.#images,
       agreed: this.#agreed,
       agreement: this.#agreed / images,
+      matched: this.#matched,
       meanLogitDifference: this.#difference.value / Math.max(this.#values, 1),
       maxLogitDifference: this.#maxDifference,
       meanCosine: this.#cosine.value / images,

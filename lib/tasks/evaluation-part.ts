@@ -46,6 +46,7 @@ function comparisonOf(value: unknown): ComparisonState {
   return {
     images: Number(state.images),
     agreed: Number(state.agreed),
+    matched: Number(state.matched),
     values: Number(state.values),
     difference: numbers(state.difference),
     maxDifference: Number(state.maxDifference),

@@ -40,7 +40,12 @@ export {
   type ImageClassification,
   type Prediction,
 } from './classify.js';
-export { type Comparison, type Disagreement, MAX_DISAGREEMENTS } from './comparison.js';
+export {
+  CONFIDENCE_TOLERANCE,
+  type Comparison,
+  type Disagreement,
+  MAX_DISAGREEMENTS,
+} from './comparison.js';
 export {
   type EvaluateOptions,
   type EvaluateResult,

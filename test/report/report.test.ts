@@ -126,7 +126,9 @@ describe('evaluationText', () => {
       against: { ...bare, model: 'other.onnx' },
       comparison: counter.result(),
     });
-    expect(text).toContain('Same class first      0 of 12 (0.00 %)');
+    expect(text).toMatch(
+      /Same class first +0 of 12 \(0.00 %\)\nand confidence within 0.05 +0 of 12/,
+    );
     expect(text).toContain('\n  9.png: 0, then 1\n  and 2 more images');
     expect(text).not.toContain('Top-1');
   });

@@ -163,6 +163,7 @@ describe('ComparisonCounter', () => {
       images: 2,
       agreed: 1,
       agreement: 0.5,
+      matched: 1,
       meanLogitDifference: 0.75,
       maxLogitDifference: 2,
       meanCosine: 0.5,
@@ -173,6 +174,14 @@ describe('ComparisonCounter', () => {
     const change = e / (e + 1) - 1 / (1 + e ** 2);
     expect(result.maxConfidenceDifference).toBeCloseTo(change, 12);
     expect(result.meanConfidenceDifference).toBeCloseTo(change / 2, 12);
+  });
+
+  it('matches images of the same class whose confidence is within 0.05', () => {
+    const counter = new ComparisonCounter(String);
+    // 0.7311, then 0.7685 and 0.7858.
+    counter.add(image('near', [1, 0], [1.2, 0]));
+    counter.add(image('far', [1, 0], [1.3, 0]));
+    expect(counter.result()).toMatchObject({ agreed: 2, matched: 1 });
   });
 
   it('lists a bounded number of images', () => {
