@@ -60,6 +60,9 @@ function usableCores(env: NodeJS.ProcessEnv = process.env): number {
   return env.UV_THREADPOOL_SIZE === undefined ? cores : Math.min(cores, threadPoolSize(env));
 }
 
+/** Not there when a test runs the source, which Node 20 cannot. */
+const ENTRY = fileURLToPath(new URL('./decoder-process.js', import.meta.url));
+
 interface Shared {
   pool: DecoderPool;
   users: number;
@@ -81,18 +84,18 @@ export interface Borrowed {
  *
  * @param sources Paths and addresses; the latter are not read in processes.
  * @param processes How many, when the caller says.
+ * @param entry What they run.
  * @returns `undefined` when images are to be read in this process.
  */
 export function borrowDecoders(
   sources: readonly string[],
   processes: number | undefined,
+  entry = ENTRY,
 ): Borrowed | undefined {
   const cores = usableCores();
   const paths = () => sources.reduce((sum, source) => sum + (isUrl(source) ? 0 : 1), 0);
   const count = requestedProcesses(processes) ?? automaticProcesses(cores, paths());
   if (count === 0) return undefined;
-  const entry = fileURLToPath(new URL('./decoder-process.js', import.meta.url));
-  // Not there when a test runs the source, which Node 20 cannot.
   if (!existsSync(entry)) return undefined;
 
   let shared = pools.get(count);

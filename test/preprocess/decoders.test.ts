@@ -101,6 +101,37 @@ describe('how many processes decode', () => {
   });
 });
 
+describe('decoder processes on loan', () => {
+  it('are the same ones for all who ask, until a while after the last gave them back', async () => {
+    const first = borrowDecoders(['a.png'], 1, entry)!;
+    const second = borrowDecoders(['b.png'], 1, entry)!;
+    const more = borrowDecoders(['b.png'], 2, entry)!;
+    const { pids } = first.pool;
+    expect(second.pool).toBe(first.pool);
+    expect(more.pool).not.toBe(first.pool);
+    more.release();
+    first.release();
+    second.release();
+    const third = borrowDecoders(['c.png'], 1, entry)!;
+    expect(third.pool).toBe(first.pool);
+    expect(pids).toHaveLength(1);
+    third.release();
+    await until(() => sharedFiles().length === 0 && !pids.some(isRunning));
+  });
+
+  it('are others when one of them was killed in between', async () => {
+    const first = borrowDecoders(['a.png'], 1, entry)!;
+    first.release();
+    process.kill(first.pool.pids[0]!, 'SIGKILL');
+    await until(() => first.pool.pids.length === 0);
+    const second = borrowDecoders(['a.png'], 1, entry)!;
+    expect(second.pool).not.toBe(first.pool);
+    expect(second.pool.pids).toHaveLength(1);
+    second.pool.close();
+    second.release();
+  });
+});
+
 describe('memory for pixels', () => {
   it('is used again once it is given back, for images that are nearly as large', () => {
     const own = new PixelMemory();
