@@ -4,6 +4,7 @@ import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import {
   allTensors,
+  encodeModel,
   type FoundTensor,
   isExternal,
   loadModel,
@@ -57,6 +58,7 @@ import {
   type RangeCoverage,
   tableRanges,
 } from './ranges.js';
+import { withAxesAttributes } from './reduction-axes.js';
 import { checkRequirements } from './requirements.js';
 import { runWithTimings, type TimedRun } from './timing-cache.js';
 
@@ -155,15 +157,17 @@ async function prepare(
   const library = await chooseLibrary(options, preferred);
   signal?.throwIfAborted();
   const path = typeof model === 'string' ? model : modelPath;
+  const readable = library.family === 'tensorrt8' ? withAxesAttributes(loaded) : undefined;
   return {
     label,
-    loaded,
+    loaded: readable ?? loaded,
     library,
     native: {
       inferLibrary: library.inferLibrary,
       parserLibrary: library.parserLibrary,
       ...defined({ modelPath: path }),
       ...(typeof model === 'string' ? {} : { modelBytes: model }),
+      ...(readable && { modelBytes: encodeModel(readable) }),
     },
   };
 }

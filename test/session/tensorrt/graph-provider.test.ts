@@ -1,14 +1,14 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { calibrate, onnxRuntimeProvider } from '../../../lib/calibration/index.js';
+import { calibrate, mergeFolders, onnxRuntimeProvider } from '../../../lib/calibration/index.js';
 import { planMinMax } from '../../../lib/calibration/minmax/plan.js';
 import { addReductions } from '../../../lib/calibration/minmax/reductions.js';
 import { buildEngine } from '../../../lib/engine/index.js';
 import { encodeModel, graphOf, loadModel } from '../../../lib/onnx/index.js';
 import { tensorrtProvider } from '../../../lib/session/index.js';
 import { profileFor } from '../../../lib/session/tensorrt/shape-range.js';
-import { calibrateFolder } from '../../../lib/tasks/index.js';
+import { calibrateAuto, calibrateFolder, calibrateShard } from '../../../lib/tasks/index.js';
 import { Tensor } from '../../../lib/tensor.js';
 import { digits, model as digitsModel, train } from '../../cli/calibrated-digits.js';
 import { cliJson } from '../../cli/command-line.js';
@@ -163,6 +163,52 @@ describe('calibration on the GPU', () => {
     expect(onGpu).toMatchObject({ provider: 'tensorrt', images: 40 });
     expect(onGpu.table.meta?.versions).toEqual({ tensorrt: '10.16.0' });
     expect(calls.at(-1)).toBe(40);
+  });
+
+  it('measures shards, which merge', async () => {
+    const options = {
+      images: at('mixed'),
+      fraction: 1,
+      recipe: { resize: { mode: 'none' } },
+      batch: 4,
+      provider: 'tensorrt',
+      libraryDir: gpu.fakes.dir,
+    } as const;
+    const whole = await calibrateFolder(at('model.onnx'), options);
+    const images: number[] = [];
+    for (const index of [1, 2, 3]) {
+      const out = at(`parts/${index}`);
+      const shard = { index, count: 3 };
+      const part = await calibrateShard(at('model.onnx'), { ...options, shard, out });
+      expect(part).toMatchObject({ provider: 'tensorrt', total: 40 });
+      images.push(part.images);
+      expect(part.meta).toMatchObject({ versions: { tensorrt: '10.16.0' }, shard: { batch: 4 } });
+    }
+    const table = await mergeFolders([1, 2, 3].map((index) => at(`parts/${index}`)));
+    // The fakes do not compute these ranges; that all are there, and who measured them, can be seen.
+    expect([...table.ranges.keys()]).toEqual([...whole.table.ranges.keys()]);
+    expect(images).toEqual([16, 12, 12]);
+    expect(table.meta).toMatchObject({
+      versions: { tensorrt: '10.16.0' },
+      sample: { images: 40 },
+    });
+  });
+
+  it('chooses among the methods, by what the GPU counts', async () => {
+    const builds = at('auto.jsonl');
+    script({ tensorrt: { buildReport: builds } });
+    const result = await calibrateAuto(at('model.onnx'), {
+      ...{ images: at('mixed'), fraction: 1, recipe: { resize: { mode: 'none' } } },
+      ...{ provider: 'tensorrt', libraryDir: gpu.fakes.dir, out: at('chosen') },
+    });
+    expect(result).toMatchObject({ provider: 'tensorrt', images: 20, heldBack: 20 });
+    expect(result.table.meta?.versions).toMatchObject({ tensorrt: '10.16.0' });
+    const methods = result.scores.map(({ method }) => method);
+    expect([...new Set(methods)].sort()).toEqual(['entropy', 'minmax', 'percentile']);
+    const lines = (await readFile(builds, 'utf8')).trimEnd().split('\n');
+    // Every engine is of float32 without TF32.
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.map((line) => JSON.parse(line).flags)).toEqual(lines.map(() => []));
   });
 
   it('is a flag, which writes TensorRT’s cache too', async () => {
