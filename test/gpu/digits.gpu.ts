@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CalibrationTable, readTable } from '../../lib/calibration/index.js';
 import { buildEngine } from '../../lib/engine/index.js';
+import { loadModel, raiseOpset, saveModel } from '../../lib/onnx/index.js';
 import { imageBatches, resolveRecipe } from '../../lib/preprocess/index.js';
 import { chooseLibrary } from '../../lib/runtime/index.js';
 import { InferenceSession, openOnnxRuntimeSession } from '../../lib/session/index.js';
 import { calibrateFolder, evaluate } from '../../lib/tasks/index.js';
-import type { NamedTensors } from '../../lib/tensor.js';
+import { type NamedTensors, Tensor } from '../../lib/tensor.js';
 import { gpuProblem, hasCalibrators } from './gpu.js';
 
 const digits = fileURLToPath(new URL('../../examples/digits/', import.meta.url));
@@ -89,10 +90,70 @@ describe.runIf(problem === undefined)('the digits on a GPU', () => {
     expect(distance(gpu.table, cpu.table)).toBeLessThan(1e-5);
   });
 
+  it('measures them for images of any size, in a model of opset 18', async () => {
+    const loaded = await loadModel(model);
+    const { graph } = loaded.proto;
+    graph!.valueInfo = [];
+    for (const [axis, name] of [
+      [2, 'height'],
+      [3, 'width'],
+    ] as const) {
+      const type = graph!.input[0]!.type!.value;
+      if (type.case !== 'tensorType') throw new Error('The input is no tensor');
+      type.value.shape!.dim[axis]!.value = { case: 'dimParam', value: name };
+    }
+    const path = join(work, 'any-size.onnx');
+    // Axes of reductions are an input from this opset on, which the parser of 8.6 does not read.
+    raiseOpset(loaded, 18);
+    await saveModel(loaded, path);
+    const options = { ...sample, recipe: `${model}.recipe.json` };
+    const cpu = await calibrateFolder(path, options);
+    const cache = join(work, 'engines');
+    const gpu = await calibrateFolder(path, { ...options, provider: 'tensorrt', cache });
+    expect(distance(gpu.table, cpu.table)).toBeLessThan(1e-5);
+  });
+
+  it('takes the engine of an equal build from the cache', async () => {
+    const options = { ...shared(), tf32: false };
+    const first = await buildEngine(model, options);
+    const second = await buildEngine(model, options);
+    expect(second.cache).toMatchObject({ hit: true, reason: 'found in the cache' });
+    expect(Buffer.compare(second.plan, first.plan)).toBe(0);
+  });
+
+  it('gives each of 1,000 runs in flight its own answer', async () => {
+    const session = await InferenceSession.create(await fp32(), { contexts: 2 });
+    const images: NamedTensors[] = [];
+    for await (const { input } of batches(1)) {
+      images.push({
+        input: new Tensor('float32', (input!.data as Float32Array).slice(), input!.dims),
+      });
+    }
+    const alone = images.map((feeds) => [...(session.runSync(feeds).output!.data as Float32Array)]);
+    const answers = await Promise.all(
+      Array.from({ length: 1000 }, (_, i) => session.run(images[i % images.length]!)),
+    );
+    await session.release();
+    const wrong = answers.filter(({ output }, i) => {
+      const expected = alone[i % images.length]!;
+      return (output!.data as Float32Array).some((value, k) => value !== expected[k]);
+    });
+    expect(wrong).toEqual([]);
+  });
+
   it.runIf(implicit)('keeps class and confidence in INT8 by a table', async () => {
     const { table } = await calibrateFolder(model, { ...sample, recipe: `${model}.recipe.json` });
     const options = { ...shared(), int8: true, fp16: true, calibration: table };
     await expectFp32((await buildEngine(model, options)).plan, 99, 0.05);
+  });
+
+  it.runIf(implicit)('keeps them in an engine of bytes, calibrated on floats', async () => {
+    const calibrator = { batches: () => batches(8), id: 'digits' };
+    const options = { ...shared(), int8: true, fp16: true, imageInput: true, calibrator } as const;
+    const { plan, inputs, ranges } = await buildEngine(model, options);
+    expect(inputs).toMatchObject([{ type: 'uint8', shape: [-1, 32, 32, 3] }]);
+    expect(ranges!.missing).toEqual([]);
+    await expectFp32(plan, 99, 0.05);
   });
 
   it.runIf(implicit)('keeps class and confidence in INT8 by TensorRT’s calibrator', async () => {
