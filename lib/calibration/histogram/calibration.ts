@@ -99,10 +99,18 @@ export class HistogramCalibration {
    * @param name Name of the tensor; {@link begin} came before.
    * @param values Any portion of the call's values.
    * @param clamp Limits that the values are brought within before they are counted.
-   * @param later Takes the work where it can be done on other threads; at once without it.
    */
-  update(name: string, values: Float32Array, clamp?: Clamp, later?: DeferredCounts): void {
-    this.collector(name).update(values, clamp, later);
+  update(
+    name: string,
+    values: Float32Array,
+    clamp?: { readonly lower: number; readonly upper: number },
+  ): void {
+    this.collector(name).update(values, clamp);
+  }
+
+  /** @internal As {@link update}, done by other threads where it can be. */
+  updateLater(name: string, values: Float32Array, clamp: Clamp, later: DeferredCounts): void {
+    this.collector(name).updateLater(values, clamp, later);
   }
 
   /**

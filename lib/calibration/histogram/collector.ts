@@ -68,9 +68,13 @@ export class HistogramCollector {
    *
    * @param values Any part of the call's values.
    * @param clamp Limits that the values are brought within before they are counted.
-   * @param later Takes the work where it can be done on other threads; at once without it.
    */
-  update(values: Float32Array, clamp?: Clamp, later?: DeferredCounts): void {
+  update(values: Float32Array, clamp?: { readonly lower: number; readonly upper: number }): void {
+    this.updateLater(values, clamp);
+  }
+
+  /** @internal As {@link update}, done by other threads where it can be. */
+  updateLater(values: Float32Array, clamp?: Clamp, later?: DeferredCounts): void {
     if (this.bins === undefined) throw new Error('begin() comes before update()');
     this.bins.count(values, this.counts, clamp, later);
   }

@@ -132,9 +132,11 @@ export class ValuePasses {
       for (const piece of pieces) {
         const found = values.get(piece.source) ?? NO_VALUES;
         // The memory of inputs is used again for the next batch: those are counted at once.
-        const when = Object.hasOwn(feeds, piece.source) ? undefined : later;
+        const fed = Object.hasOwn(feeds, piece.source);
         for (const { histograms, failure } of this.#filled) {
-          if (failure === undefined) histograms.update(names[0], found, piece, when);
+          if (failure !== undefined) continue;
+          if (fed) histograms.update(names[0], found, piece);
+          else histograms.updateLater(names[0], found, piece, later);
         }
       }
     }
