@@ -1,5 +1,5 @@
 import { defined } from '../defined.js';
-import { borrowDecoders } from './decoders.js';
+import { type Borrowed, borrowDecoders, requestedProcesses } from './decoders.js';
 import { type ReadResult, readSized } from './image.js';
 import type { PixelMemory } from './pixel-memory.js';
 import { orderedPrefetch, PrefetchDepth, type Settled } from './prefetch.js';
@@ -19,6 +19,9 @@ export interface ReadAheadOptions {
   signal?: AbortSignal;
 }
 
+/** Decoded bytes of an image that takes longer to decode than to ask another process for. */
+const LARGE_BYTES = 128 * 128 * 3;
+
 /**
  * Reads images on all cores, some ahead, and yields them in order; in processes of their own where that
  * is faster.
@@ -33,9 +36,16 @@ export async function* readAhead(
   { root, prefetch, processes, memory, signal }: ReadAheadOptions,
 ): AsyncGenerator<Settled<ReadResult>, void, undefined> {
   signal?.throwIfAborted();
-  const decoders = borrowDecoders(sources, processes);
+  const asked = requestedProcesses(processes) !== undefined;
+  let decoders: Borrowed | undefined;
+  let ahead = new PrefetchDepth();
+  let largest = 0;
+  const borrow = () => {
+    decoders = borrowDecoders(sources, processes);
+    ahead = new PrefetchDepth(decoders?.pool.threads);
+  };
   try {
-    const ahead = new PrefetchDepth(decoders?.pool.threads);
+    if (asked) borrow();
     const depth = () => prefetch ?? ahead.current;
     const read = (source: string, stop: AbortSignal) => {
       const options = { signal: stop, ...defined({ root }) };
@@ -43,7 +53,13 @@ export async function* readAhead(
       return decoders.pool.read(source, recipe, options, memory);
     };
     for await (const result of orderedPrefetch(sources, read, depth, signal)) {
-      if (result.ok) ahead.saw(result.value.decodedBytes);
+      if (result.ok) {
+        const { decodedBytes } = result.value;
+        // Nobody needs processes for thumbnails: the first larger image starts them.
+        if (!asked && largest <= LARGE_BYTES && decodedBytes > LARGE_BYTES) borrow();
+        largest = Math.max(largest, decodedBytes);
+        ahead.saw(decodedBytes);
+      }
       yield result;
     }
   } finally {
