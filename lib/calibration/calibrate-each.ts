@@ -1,6 +1,12 @@
 import { defined } from '../defined.js';
 import type { TensorRTError } from '../errors.js';
-import { type CalibrateOptions, loadForCalibration, providerOf, warningsOf } from './calibrate.js';
+import {
+  type CalibrateOptions,
+  loadForCalibration,
+  type ModelToCalibrate,
+  providerOf,
+  warningsOf,
+} from './calibrate.js';
 import { HistogramCalibration, resolveHistogramOptions } from './histogram/calibration.js';
 import type { MethodOptions } from './method-options.js';
 import type { CollectOptions } from './minmax/batches.js';
@@ -51,7 +57,7 @@ const ENTROPY_BINS = 1024;
  * @throws TensorRTError as {@link calibrate}; a method that refuses the values is no error.
  */
 export async function calibrateEach(
-  model: string | Uint8Array,
+  model: ModelToCalibrate,
   batches: RepeatableBatches,
   options: CalibrateEachOptions = {},
 ): Promise<CandidateTable[]> {

@@ -1,5 +1,11 @@
 import { expected } from '../arguments.js';
-import { type CalibrateOptions, calibrate, loadForCalibration, providerOf } from './calibrate.js';
+import {
+  type CalibrateOptions,
+  calibrate,
+  loadForCalibration,
+  type ModelToCalibrate,
+  providerOf,
+} from './calibrate.js';
 import type { LatticeCalibration } from './histogram/lattice-calibration.js';
 import { writeHistogramPart } from './histogram/shards.js';
 import type { CalibrationMeta } from './meta.js';
@@ -21,14 +27,14 @@ export interface CalibratedPart {
  * Measures one part of the images, to be joined with the others by {@link mergeFolders}. Whatever the
  * method, the batches are gone through once.
  *
- * @param model Path of the .onnx file, or its bytes.
+ * @param model Path of the .onnx file, its bytes, or what `loadModel` gave.
  * @param batches The batches of this part.
  * @param options As for {@link calibrate}.
  * @throws TypeError or RangeError for a wrong option; for a moving average, which is no sum of parts.
  * @throws TensorRTError as {@link calibrate}.
  */
 export async function calibratePart(
-  model: string | Uint8Array,
+  model: ModelToCalibrate,
   batches: Batches,
   options: CalibrateOptions = {},
 ): Promise<CalibratedPart> {

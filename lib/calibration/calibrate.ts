@@ -89,7 +89,8 @@ function isIterable(value: unknown): value is Batches {
  * calibrator of the same method computes it (`CalibrationMethod.MinMax`, `Entropy`, `Percentile`,
  * `Distribution`).
  *
- * @param model Path of the .onnx file (external data is found beside it), or its bytes.
+ * @param model Path of the .onnx file (external data is found beside it), its bytes, or what `loadModel`
+ *   gave.
  * @param batches Tensors by input name, in any number and of any shapes that the model takes; or a
  *   function that gives them. The memory of a batch may be used again for the next one. The histogram
  *   methods go through the batches twice, so they take a function or an array.
@@ -103,7 +104,7 @@ function isIterable(value: unknown): value is Batches {
  *   `INFERENCE_FAILED` in ONNX Runtime's own words.
  */
 export async function calibrate(
-  model: string | Uint8Array,
+  model: ModelToCalibrate,
   batches: Batches | (() => Batches),
   options: CalibrateOptions = {},
 ): Promise<CalibrationTable> {
@@ -139,22 +140,28 @@ export function providerOf({ provider, threads }: CalibrateOptions): GraphProvid
   return provider ?? onnxRuntimeProvider(defined({ threads }));
 }
 
+/** A model: path of the .onnx file, its bytes, or what `loadModel` gave. */
+export type ModelToCalibrate = string | Uint8Array | OnnxModel;
+
+function isLoaded(model: ModelToCalibrate): model is OnnxModel {
+  return typeof model === 'object' && model !== null && 'proto' in model;
+}
+
 /** The model, and what a table will say of it. */
 export async function loadForCalibration(
-  model: string | Uint8Array,
+  model: ModelToCalibrate,
   { folder }: CalibrateOptions,
 ): Promise<{ loaded: OnnxModel; identity: ModelIdentity }> {
   // External weights stay where they are: ONNX Runtime reads them itself.
-  const loaded = await loadModel(model, {
-    externalData: false,
-    ...defined({ folder }),
-  });
-  const file = typeof model === 'string' ? { file: basename(model) } : {};
+  const loaded = isLoaded(model)
+    ? model
+    : await loadModel(model, { externalData: false, ...defined({ folder }) });
+  const file = loaded.path === undefined ? {} : { file: basename(loaded.path) };
   return { loaded, identity: { sha256: loaded.sha256, ...file } };
 }
 
 async function run(
-  model: string | Uint8Array,
+  model: ModelToCalibrate,
   provider: GraphProvider,
   options: CalibrateOptions,
   compute: (loaded: OnnxModel) => Promise<Outcome>,

@@ -1,4 +1,4 @@
-export { type CalibrateOptions, calibrate } from './calibrate.js';
+export { type CalibrateOptions, calibrate, type ModelToCalibrate } from './calibrate.js';
 export {
   type CalibrateEachOptions,
   type CandidateTable,

@@ -189,7 +189,7 @@ export async function calibrateAuto(
   const { signal, out, style } = options;
   checkOptions(options);
   const prepared = await prepareCalibration(model, options);
-  const { path, recipe, file, source, runner } = prepared;
+  const { model: loaded, recipe, file, source, runner } = prepared;
   const { used, heldBack } = holdBack(source.paths);
   const broken: BrokenImage[] = [];
   let passes = 0;
@@ -197,7 +197,7 @@ export async function calibrateAuto(
     calibrationFeeds(used, prepared, options, passes++ ? [] : broken),
   );
   const start = performance.now();
-  const candidates = await calibrateEach(path, feeds, eachOptions(options, runner, used.length));
+  const candidates = await calibrateEach(loaded, feeds, eachOptions(options, runner, used.length));
   const ranking = await scored(candidates, heldBack, prepared, options, broken);
   const elapsedMs = performance.now() - start;
   const table = ranking[0]!.table!;

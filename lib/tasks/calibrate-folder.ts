@@ -83,14 +83,18 @@ export async function calibrateFolder(
   const { signal, out, style, nativeCache } = options;
   const method = checkMethodOptions(options);
   const prepared = await prepareCalibration(model, options);
-  const { path, recipe, file, source, runner } = prepared;
+  const { model: loaded, recipe, file, source, runner } = prepared;
   const broken: BrokenImage[] = [];
   // The histogram methods go through the images twice; those that cannot be read are told once.
   let passes = 0;
   const once = () => calibrationFeeds(source.paths, prepared, options, passes++ ? [] : broken);
   const feeds = method === 'minmax' ? once : repeatedFeeds(once);
   const start = performance.now();
-  const measured = await calibrate(path, feeds, callOptions(options, runner, source.paths.length));
+  const measured = await calibrate(
+    loaded,
+    feeds,
+    callOptions(options, runner, source.paths.length),
+  );
   const elapsedMs = performance.now() - start;
   const used = withoutBroken(source.paths, broken);
   const meta: CalibrationMeta = {

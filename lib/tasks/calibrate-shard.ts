@@ -71,13 +71,13 @@ export async function calibrateShard(
   checkShard(shard);
   checkOwnFolder(out, await shardIn(out), shard);
   const prepared = await prepareCalibration(model, options);
-  const { path, recipe, file, input, source, runner } = prepared;
+  const { model: loaded, recipe, file, input, source, runner } = prepared;
   const batch = batchSize([input], runner.batch ?? options.batch, 1);
   const paths = shardPaths(source.paths, shard, batch);
   const broken: BrokenImage[] = [];
   const feeds = calibrationFeeds(paths, prepared, options, broken);
   const start = performance.now();
-  const part = await calibratePart(path, feeds, callOptions(options, runner, paths.length));
+  const part = await calibratePart(loaded, feeds, callOptions(options, runner, paths.length));
   const elapsedMs = performance.now() - start;
   const images = withoutBroken(paths, broken).length;
   const meta: CalibrationMeta = {

@@ -7,6 +7,7 @@ import {
 } from '../calibration/index.js';
 import { calibrationSizeWarning, DEFAULT_SEED, findModel } from '../dataset/index.js';
 import { defined } from '../defined.js';
+import { loadModel, type OnnxModel } from '../onnx/index.js';
 import type { NamedTensors } from '../tensor.js';
 import { type BatchingOptions, type BrokenImage, modelBatches } from './batches.js';
 import type { CalibrateFolderOptions } from './calibrate-folder.js';
@@ -14,7 +15,7 @@ import { type CalibrationRunner, calibrationRunner } from './calibration-runner.
 import { type ImageInput, imageFeeds } from './image-input.js';
 import { checkRecipe } from './image-size.js';
 import { calibrationSource, type ImageSource } from './image-source.js';
-import { modelInput } from './open-engine.js';
+import { loadedInput } from './open-engine.js';
 import { checkWritable } from './output.js';
 import { type FoundRecipe, taskRecipe } from './recipe.js';
 
@@ -22,6 +23,8 @@ import { type FoundRecipe, taskRecipe } from './recipe.js';
 export interface CalibrationInput extends FoundRecipe {
   /** Path of the .onnx file. */
   path: string;
+  /** What the file holds, its external data left where it is. */
+  model: OnnxModel;
   /** The model's image input. */
   input: ImageInput;
   /** The sampled images. */
@@ -36,7 +39,7 @@ export interface CalibrationInput extends FoundRecipe {
  * @throws TensorRTError as {@link calibrateFolder}.
  */
 export async function prepareCalibration(
-  model: string,
+  place: string,
   options: CalibrateFolderOptions,
 ): Promise<CalibrationInput> {
   const { signal, out, onWarning, perChannel, style = 'exact' } = options;
@@ -45,15 +48,16 @@ export async function prepareCalibration(
     throw expected('style', why, style, 'range');
   }
   if (out !== undefined) await checkWritable(out);
-  const path = await findModel(model);
+  const path = await findModel(place);
   const found = await taskRecipe(options, [path]);
-  const input = await modelInput(path, path);
+  const model = await loadModel(path, { externalData: false });
+  const input = loadedInput(model, path);
   checkRecipe(input, found.recipe);
   const source = await calibrationSource(options, defined({ signal }));
   const small = calibrationSizeWarning(source.paths.length);
   if (small !== undefined) onWarning?.(small);
   const runner = await calibrationRunner(options, input, found.recipe, source);
-  return { ...found, path, input, source, runner };
+  return { ...found, path, model, input, source, runner };
 }
 
 /** The images as batches that the model takes. */

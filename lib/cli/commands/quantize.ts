@@ -1,30 +1,22 @@
 import { Command } from 'commander';
 import { defined } from '../../defined.js';
-import {
-  QUANTIZATION_TARGETS,
-  type QuantizationTarget,
-  type QuantizeOptions,
-} from '../../quantization/index.js';
+import type { QuantizeOptions } from '../../quantization/index.js';
 import { quantizationText } from '../../report/index.js';
 import { quantizeFile, readExcludeList } from '../../tasks/index.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
 import { examples, required } from '../options.js';
+import { type PlacementFlags, placementOf, placementOptions } from '../placement-options.js';
 import { UsageError } from '../usage.js';
-import { choiceValue, listValue } from '../values.js';
+import { listValue } from '../values.js';
 import { modelOf, modelOption, writtenText } from './shared.js';
 
-interface Flags {
+interface Flags extends PlacementFlags {
   model?: string;
   calibration?: string;
   out: string;
-  target: QuantizationTarget;
-  exclude?: string[];
   excludeFile?: string;
   excludePattern?: RegExp[];
-  excludeTypes?: string[];
-  lastGemm?: boolean;
-  missingRanges: 'error' | 'float';
   foldBatchNorm: boolean;
   fp16?: boolean;
   fp16Io?: boolean;
@@ -96,13 +88,11 @@ async function quantizeAction(context: Context, flags: Flags, argument?: string)
   const result = await quantizeFile(modelOf(argument, flags), {
     out: flags.out,
     fp16: float16Of(flags),
-    target: flags.target,
-    missingRanges: flags.missingRanges,
+    ...placementOf(flags),
     foldBatchNormalization: flags.foldBatchNorm,
     signal,
     ...defined({ calibration: flags.calibration }),
     ...(exclude.length === 0 ? {} : { exclude }),
-    ...defined({ excludeTypes: flags.excludeTypes, lastGemm: flags.lastGemm }),
   });
   for (const warning of result.warnings) context.warn(warning);
   context.line(quantizationText(result.report));
@@ -126,18 +116,7 @@ export function quantizeCommand(io: CliIo): Command {
     '--calibration <dir|file>',
     'calibration folder, or a table of any format (required without --fp16)',
   );
-  required(command, '--out <file>', 'path of the quantized model')
-    .option(
-      '--target <name>',
-      `what will run the model: ${QUANTIZATION_TARGETS.join(', ')}`,
-      choiceValue('--target', QUANTIZATION_TARGETS),
-      'tensorrt',
-    )
-    .option(
-      '--exclude <names>',
-      'nodes to leave float, by name, comma-separated; may be repeated',
-      listValue('--exclude', 'names of nodes', (item) => item),
-    )
+  placementOptions(required(command, '--out <file>', 'path of the quantized model'))
     .option(
       '--exclude-file <file>',
       'list of nodes to leave float, one name a line, as `sensitivity` writes it',
@@ -146,18 +125,6 @@ export function quantizeCommand(io: CliIo): Command {
       '--exclude-pattern <regex>',
       'nodes to leave float, by regular expression; may be repeated',
       pattern('--exclude-pattern'),
-    )
-    .option(
-      '--exclude-types <operators>',
-      'operators to leave float, such as Gemm,Add',
-      listValue('--exclude-types', 'names of operators', (item) => item),
-    )
-    .option('--last-gemm', 'quantize the classifier head too')
-    .option(
-      '--missing-ranges <error|float>',
-      'what a tensor without a range does: stop, or leave its nodes float',
-      choiceValue('--missing-ranges', ['error', 'float']),
-      'error',
     )
     .option('--no-fold-batch-norm', 'leave BatchNormalization as it is')
     .option('--fp16', 'make what is not int8 half precision')

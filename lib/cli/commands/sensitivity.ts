@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 import { defined } from '../../defined.js';
-import { QUANTIZATION_TARGETS, type QuantizationTarget } from '../../quantization/index.js';
 import { sensitivityText } from '../../report/index.js';
 import {
   SENSITIVITY_METRICS,
@@ -25,11 +24,12 @@ import {
   required,
   sampleOptions,
 } from '../options.js';
+import { type PlacementFlags, placementOf, placementOptions } from '../placement-options.js';
 import { wrongValue } from '../usage.js';
-import { choiceValue, integerValue, listValue } from '../values.js';
+import { choiceValue, integerValue } from '../values.js';
 import { modelOf, modelOption, noteBroken, noteFound, writtenText } from './shared.js';
 
-interface Flags extends ImageFlags, RecipeFlags, BatchFlags {
+interface Flags extends ImageFlags, RecipeFlags, BatchFlags, PlacementFlags {
   model?: string;
   calibration: string;
   out: string;
@@ -37,11 +37,6 @@ interface Flags extends ImageFlags, RecipeFlags, BatchFlags {
   by: SensitivityUnitKind;
   metric: SensitivityMetric;
   maxDrop: number;
-  target: QuantizationTarget;
-  exclude?: string[];
-  excludeTypes?: string[];
-  lastGemm?: boolean;
-  missingRanges: 'error' | 'float';
   threads?: number;
 }
 
@@ -53,20 +48,16 @@ function shareValue(text: string): number {
 }
 
 async function sensitivityAction(context: Context, flags: Flags, argument?: string): Promise<void> {
-  const { calibration, out, resume, by, metric, maxDrop, target, missingRanges } = flags;
+  const { calibration, out, resume, by, metric, maxDrop } = flags;
   const result = await sensitivity(modelOf(argument, flags), {
     ...imagesOf(flags),
     ...recipeOf(flags),
     ...batchingOf(flags),
     ...context.call,
-    ...{ calibration, out, by, metric, maxDrop, target, missingRanges },
+    ...placementOf(flags),
+    ...{ calibration, out, by, metric, maxDrop },
     resume: resume ?? `${out}.partial.json`,
-    ...defined({
-      exclude: flags.exclude,
-      excludeTypes: flags.excludeTypes,
-      lastGemm: flags.lastGemm,
-      threads: flags.threads,
-    }),
+    ...defined({ exclude: flags.exclude, threads: flags.threads }),
     onWarning: (warning) => context.warn(warning),
   });
   noteFound(context, result);
@@ -114,30 +105,7 @@ export function sensitivityCommand(io: CliIo): Command {
     );
   sampleOptions(command, 'default: up to 200 images, or all of --files');
   recipeOptions(command);
-  batchOptions(command)
-    .option(
-      '--target <name>',
-      `what will run the model: ${QUANTIZATION_TARGETS.join(', ')}`,
-      choiceValue('--target', QUANTIZATION_TARGETS),
-      'tensorrt',
-    )
-    .option(
-      '--exclude <names>',
-      'nodes that stay float in any case, by name, comma-separated; may be repeated',
-      listValue('--exclude', 'names of nodes', (item) => item),
-    )
-    .option(
-      '--exclude-types <operators>',
-      'operators that stay float in any case, such as Gemm,Add',
-      listValue('--exclude-types', 'names of operators', (item) => item),
-    )
-    .option('--last-gemm', 'quantize the classifier head too')
-    .option(
-      '--missing-ranges <error|float>',
-      'what a tensor without a range does: stop, or leave its nodes float',
-      choiceValue('--missing-ranges', ['error', 'float']),
-      'error',
-    )
+  placementOptions(batchOptions(command))
     .option(
       '--threads <n>',
       'threads of ONNX Runtime (default: one a core)',
