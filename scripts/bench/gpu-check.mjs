@@ -126,6 +126,16 @@ async function main() {
     report(await compared(built.plan, fp32));
   });
 
+  await step('INT8 engine of bytes: the float model is calibrated first', async (report) => {
+    const built = await trt.buildEngine(digitsModel, {
+      ...{ ...shared, int8: true, fp16: true, imageInput: true },
+      calibrator: { batches: () => digitsBatches(8), id: 'digits' },
+    });
+    const { images, calibrationMs } = built.calibration;
+    report({ inputs: built.inputs, images, calibrationMs, buildMs: Math.round(built.elapsedMs) });
+    report({ ranges: softBuild(built.ranges), ...(await compared(built.plan, fp32)) });
+  });
+
   const onGpu = await step('ranges on the GPU: reductions as an engine', async (report) => {
     const result = await trt.calibrateFolder(digitsModel, {
       ...{ images: join(digits.folder, 'images'), files: join(digits.folder, 'calib_list.txt') },
