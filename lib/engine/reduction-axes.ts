@@ -3,6 +3,7 @@ import {
   createAttribute,
   editableCopy,
   GraphIndex,
+  type GraphProto,
   graphOf,
   intAttribute,
   isStandardDomain,
@@ -40,6 +41,26 @@ function axesOf(node: NodeProto, index: GraphIndex, folder?: string): number[] |
   return none && axes.length === 0 ? undefined : axes;
 }
 
+function affected({ opType, domain, input, attribute }: NodeProto): boolean {
+  return (
+    REDUCTIONS.has(opType) &&
+    isStandardDomain(domain) &&
+    (input.length > 1 || attribute.some(({ name }) => name === 'noop_with_empty_axes'))
+  );
+}
+
+/** The graphs of a control flow operator. */
+function bodiesOf({ attribute }: NodeProto): GraphProto[] {
+  return attribute.flatMap(({ g, graphs }) => (g === undefined ? graphs : [g, ...graphs]));
+}
+
+function affectedWithin({ node }: GraphProto): NodeProto[] {
+  return node.flatMap((one) => [
+    ...(affected(one) ? [one] : []),
+    ...bodiesOf(one).flatMap(affectedWithin),
+  ]);
+}
+
 /**
  * A model whose reductions say their axes the way that TensorRT 8.6 reads them: as an attribute, whatever
  * the opset. Its parser passes over axes that are an input (opset 18) without a word and reduces over
@@ -47,13 +68,14 @@ function axesOf(node: NodeProto, index: GraphIndex, folder?: string): number[] |
  *
  * @param model The model; it stays as it is.
  * @returns undefined when there is nothing to change.
- * @throws TensorRTError `MODEL_UNSUPPORTED` for axes that only a run knows.
+ * @throws TensorRTError `MODEL_UNSUPPORTED` for axes that only a run knows, and for such reductions in
+ *   bodies of control flow.
  */
 export function withAxesAttributes(model: OnnxModel): OnnxModel | undefined {
-  const affected = ({ opType, domain, input, attribute }: NodeProto) =>
-    REDUCTIONS.has(opType) &&
-    isStandardDomain(domain) &&
-    (input.length > 1 || attribute.some(({ name }) => name === 'noop_with_empty_axes'));
+  for (const node of graphOf(model).node) {
+    const inner = bodiesOf(node).flatMap(affectedWithin)[0];
+    if (inner !== undefined) throw refused(inner, `it is in a body of ${node.opType} ${node.name}`);
+  }
   if (!graphOf(model).node.some(affected)) return undefined;
   const copy = editableCopy(model);
   const graph = graphOf(copy);

@@ -1,9 +1,12 @@
+import { create } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withAxesAttributes } from '../../lib/engine/reduction-axes.js';
 import {
+  AttributeProtoSchema,
   createNode,
   createTensor,
   TensorProto_DataType as DataType,
+  GraphProtoSchema,
   graphOf,
   intsAttribute,
   loadModel,
@@ -82,6 +85,19 @@ describe('axes of reductions', () => {
     const model = await loadModel(modelBytes([node], [], { opset: 18 }));
     expect(() => withAxesAttributes(model)).toThrow(
       `TensorRT 8.6 cannot run ${operator} last: ${why}`,
+    );
+  });
+
+  it('in a body of control flow are refused', async () => {
+    const outer = createNode('If', ['x'], ['y'], { name: 'choice' });
+    const body = create(GraphProtoSchema, {
+      name: 'then',
+      node: [createNode('ReduceMax', ['x', 'rows'], ['z'], { name: 'inner' })],
+    });
+    outer.attribute.push(create(AttributeProtoSchema, { name: 'then_branch', g: body }));
+    const model = await loadModel(modelBytes([outer], [axes('rows', 2)], { opset: 18 }));
+    expect(() => withAxesAttributes(model)).toThrow(
+      'TensorRT 8.6 cannot run ReduceMax inner: it is in a body of If choice',
     );
   });
 
