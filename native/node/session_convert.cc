@@ -116,7 +116,8 @@ OpenOptions OpenOptionsFrom(Napi::Object object) {
   if (bytes.IsTypedArray()) {
     const auto array = bytes.As<Napi::Uint8Array>();
     // A copy: the caller may change or transfer its buffer, and a worker's memory goes with it.
-    options.source.bytes.emplace(array.Data(), array.Data() + array.ByteLength());
+    PageBuffer& plan = options.source.bytes.emplace(array.ByteLength());
+    if (!plan.empty()) std::memcpy(plan.data(), array.Data(), plan.size());
   }
   SessionOptions& session = options.session;
   session.contexts = static_cast<int>(NumberOf(object, "contexts", 1));

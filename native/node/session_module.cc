@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/session/free_memory.h"
 #include "core/session/shared_memory.h"
 #include "node/process_end.h"
 #include "node/session_convert.h"
@@ -58,6 +59,7 @@ Napi::Value OpenSession(const Napi::CallbackInfo& info, const HostPointer& host)
   const auto open = [=, channel = environment.channel()]() mutable {
     OpenHere(*options, *opened);
     options.reset();
+    ReturnFreeMemory();
     channel->Post([call, host, opened](Napi::Env js) {
       Napi::Object outcome = Napi::Object::New(js);
       if (opened->failure) {

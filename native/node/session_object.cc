@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/session/free_memory.h"
 #include "core/session/shared_memory.h"
 #include "node/process_end.h"
 #include "node/session_convert.h"
@@ -43,7 +44,10 @@ SessionObject::~SessionObject() {
   // Collected without having been released: nothing is pending, and freeing takes a while.
   auto control = std::make_shared<CallControl>();
   auto holder = std::make_shared<std::shared_ptr<Session>>(std::move(session_));
-  ProcessEnd::Start(control, ProcessEnd::Stopping::kSoon, [holder] { holder->reset(); });
+  ProcessEnd::Start(control, ProcessEnd::Stopping::kSoon, [holder] {
+    holder->reset();
+    ReturnFreeMemory();
+  });
 }
 
 Napi::Object SessionObject::Create(Napi::Env env, std::shared_ptr<SessionHost> host,
@@ -222,6 +226,7 @@ Napi::Value SessionObject::Close(const Napi::CallbackInfo& info) {
                     [channel = environment.channel(), call, holder] {
                       (*holder)->Close(false);
                       holder->reset();
+                      ReturnFreeMemory();
                       channel->Post([call](Napi::Env js) {
                         JsEnvironment::Of(js).Settle(js, call, js.Undefined());
                       });

@@ -6,8 +6,10 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "core/builder.h"
+#include "core/session/free_memory.h"
 #include "node/calibrator_call.h"
 #include "node/convert.h"
 #include "node/js_thread.h"
@@ -53,7 +55,8 @@ Napi::Value StartCall(const Napi::CallbackInfo& info, ProcessEnd::Stopping stopp
     ProcessEnd::Start(control, stopping, [channel, call, options, control, work] {
       // std::function wants tasks that can be copied, and a plan has one owner.
       auto result = std::make_shared<BuildResult>(work(*options, *control));
-      options->model.bytes = {};
+      std::vector<uint8_t>().swap(options->model.bytes);
+      ReturnFreeMemory();
       channel->Post([call, result = std::move(result)](Napi::Env js) {
         JsEnvironment::Of(js).Settle(js, call, OutcomeOf(js, *result));
       });

@@ -307,22 +307,29 @@ await part('cycles', async () => {
   const bytes = new Uint8Array(await readFile(plan.one));
   const figures = [];
   const count = Number(values.cycles);
-  const looks = new Set([9, Math.floor(count / 4), Math.floor(count / 2), count - 1]);
+  const looks = new Set([10, 50, 100, 250, 500, 1000, count]);
   const start = performance.now();
-  for (let i = 0; i < count; i += 1) {
+  const releases = [];
+  for (let cycle = 1; cycle <= count; cycle += 1) {
     const session = await InferenceSession.create(bytes, common);
     await session.run(feedsOf(session, 1));
     const { gpuFreeBytes } = session.memory();
+    const at = performance.now();
     await session.release();
-    if (!looks.has(i)) continue;
+    releases.push(performance.now() - at);
+    if (!looks.has(cycle)) continue;
     globalThis.gc?.();
-    figures.push({ cycle: i + 1, rssBytes: process.memoryUsage.rss(), gpuFreeBytes });
+    // What of the resident memory is V8's, and what JavaScript's arrays.
+    const { rss, heapTotal, external, arrayBuffers } = process.memoryUsage();
+    figures.push({ cycle, rssBytes: rss, heapTotal, external, arrayBuffers, gpuFreeBytes });
   }
   const perCycleMs = (performance.now() - start) / count;
   const [first, last] = [figures[0], figures.at(-1)];
   return {
     count,
     perCycleMs,
+    releaseUs: summary(releases),
+    gc: globalThis.gc !== undefined,
     figures,
     hostGrowthPercent: Math.round((last.rssBytes / first.rssBytes - 1) * 1000) / 10,
     deviceGrowthBytes: first.gpuFreeBytes - last.gpuFreeBytes,

@@ -15,11 +15,11 @@
 namespace trtn {
 namespace {
 
-std::vector<unsigned char> ReadPlan(const std::string& path) {
+PageBuffer ReadPlan(const std::string& path) {
   std::error_code problem;
   const bool folder = std::filesystem::is_directory(path, problem);
   std::ifstream file(path, std::ios::binary | std::ios::ate);
-  std::vector<unsigned char> bytes;
+  PageBuffer bytes;
   if (folder) {
     // It can be opened, and has the size of everything.
     file.setstate(std::ios::failbit);
@@ -27,7 +27,7 @@ std::vector<unsigned char> ReadPlan(const std::string& path) {
   } else if (file) {
     const std::streamoff size = file.tellg();
     if (size > 0) {
-      bytes.resize(static_cast<size_t>(size));
+      bytes = PageBuffer(static_cast<size_t>(size));
       file.seekg(0);
       file.read(reinterpret_cast<char*>(bytes.data()), size);
     }
@@ -69,8 +69,7 @@ void Engine::Unload() {
 
 std::shared_ptr<Engine> Engine::Load(EngineSource source, CallLog& log) {
   const std::string label = source.path.empty() ? std::string("the plan") : source.path;
-  std::vector<unsigned char> plan =
-      source.bytes ? *std::move(source.bytes) : ReadPlan(source.path);
+  const PageBuffer plan = source.bytes ? *std::move(source.bytes) : ReadPlan(source.path);
   if (plan.empty()) RefusePlan(label, "it is empty");
   auto library = TensorRtLibrary::Open(source.library);
   const cuda::PrimaryContext& context = cuda::PrimaryContext::Of(source.device);

@@ -10,6 +10,7 @@
 #include "core/cuda/context.h"
 #include "core/cuda/owners.h"
 #include "core/logger.h"
+#include "core/session/free_memory.h"
 #include "core/tensorrt.h"
 #include "core/tensorrt_library.h"
 
@@ -19,7 +20,7 @@ struct EngineSource {
   LibraryPaths library;
   int device = 0;
   std::string path;  // of the plan, for messages also where `bytes` are given; may then be empty
-  std::optional<std::vector<unsigned char>> bytes;  // the plan; without them the file is read
+  std::optional<PageBuffer> bytes;  // the plan; without them the file is read
 };
 
 struct ShapeRange {

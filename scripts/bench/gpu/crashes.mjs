@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
 import * as trt from '../../../dist/index.js';
 import { digits, digitsBatches, digitsModel } from './digits.mjs';
 
@@ -116,6 +117,25 @@ const CHECKS = {
     await new Promise((resolve) => setTimeout(resolve, 1500));
     process.stdout.write('{"left":"a build"}', () => process.exit(0));
     return new Promise(() => {});
+  },
+  'process.exit during a build of a worker': async ({ library }) => {
+    const text = `
+      import { workerData } from 'node:worker_threads';
+      import * as trt from '${new URL('../../../dist/index.js', import.meta.url).href}';
+      trt.buildEngine(workerData.model, workerData.options).catch(() => {});
+      setInterval(() => {}, 1000);`;
+    const options = { ...library, profiles: [digits.profile], cache: false };
+    new Worker(new URL(`data:text/javascript,${encodeURIComponent(text)}`), {
+      workerData: { model: digitsModel, options },
+    });
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    process.stdout.write('{"left":"a worker"}', () => process.exit(0));
+    return new Promise(() => {});
+  },
+  'a build that was aborted, and nothing else to do': async ({ library }) => {
+    const signal = AbortSignal.timeout(1500);
+    const options = { ...library, profiles: [digits.profile], cache: false, signal };
+    return { outcome: await outcome(trt.buildEngine(digitsModel, options)) };
   },
   'create, run, release 200 times': async ({ plan, library }) => {
     const memory = [];

@@ -195,6 +195,7 @@ Plan Builder::MakePlan(Network& network, Config& config,
   plan.auxStreams = std::max(config.auxStreams, 0);
   plan.name = network.name;
   plan.nonce = std::random_device()();
+  plan.ballast.assign(static_cast<size_t>(Option("planBytes", 0)), 'w');
   for (const Profile* profile : config.profiles) {
     std::map<std::string, PlanRange> ranges;
     for (const auto& [name, slots] : profile->shapes) {

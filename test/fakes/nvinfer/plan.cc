@@ -108,6 +108,7 @@ void Visit(Archive& a, Plan& plan) {
   a.Number(plan.workspace);
   a.Number(plan.nonce);
   a.Text(plan.name);
+  a.Text(plan.ballast);
   a.List(plan.tensors, [&](PlanTensor& tensor) {
     a.Text(tensor.name);
     a.Number(tensor.input);

@@ -45,6 +45,7 @@ struct Plan {
   std::vector<std::map<std::string, PlanRange>> profiles;
   std::vector<PlanLayer> layers;
   std::vector<PlanWeight> weights;
+  std::string ballast;  // makes plans as large as real ones
 
   const PlanTensor* Find(const std::string& tensor) const;
   bool Dynamic() const;

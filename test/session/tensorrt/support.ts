@@ -120,12 +120,16 @@ export class FakeGpu {
   }
 
   /** Builds a plan with the fakes' own test program. */
-  async plan(name: string, model: SmallModel | Uint8Array): Promise<string> {
+  async plan(
+    name: string,
+    model: SmallModel | Uint8Array,
+    tensorrt: FakeOptions = {},
+  ): Promise<string> {
     const onnx = join(this.folder, `${name}.onnx`);
     const path = join(this.folder, `${name}.plan`);
     await writeFile(onnx, model instanceof Uint8Array ? model : smallModel(model));
     const { stdout } = await run(this.fakes.driver, [this.fakes.dir, 'build', onnx, path], {
-      env: fakeEnvironment(this.fakes),
+      env: fakeEnvironment(this.fakes, { tensorrt }),
     });
     if (!/^plan \d+$/m.test(stdout)) throw new Error(`No plan: ${stdout}`);
     return path;
