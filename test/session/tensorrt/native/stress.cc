@@ -145,7 +145,7 @@ void Stress(const std::string& library, const std::string& plan, bool dynamic, b
   trtn::EngineSource source;
   source.library.infer = library;
   source.path = plan;
-  auto engine = trtn::Engine::Load(source, log);
+  auto engine = trtn::Engine::Load(std::move(source), log);
   trtn::SessionOptions options;
   options.contexts = 3;
   options.spin_always = spin;
