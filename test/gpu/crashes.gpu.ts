@@ -78,6 +78,10 @@ describe.runIf(problem === undefined)('no crash', () => {
   it('of a process that ends during runs, or a build', async () => {
     expect(await check('process.exit during runs')).toEqual({ left: 'runs' });
     expect(await check('process.exit during a build')).toEqual({ left: 'a build' });
+    const ofWorker = await check('process.exit during a build of a worker');
+    expect(ofWorker).toEqual({ left: 'a worker' });
+    const { outcome } = await check('a build that was aborted, and nothing else to do');
+    expect(outcome).toMatch(/aborted due to timeout|^done$/);
   });
 
   it('of a build that is aborted, and the next one is well', async () => {
