@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -73,6 +73,19 @@ async function answer(child: Child) {
   return JSON.parse(stdout);
 }
 
+/** Makes a process kill itself in place of its n-th rename: what it wrote is there under another name. */
+const kill = (at: number) => `
+      import fs from 'node:fs/promises';
+      import { syncBuiltinESMExports } from 'node:module';
+      const { rename } = fs;
+      let renames = 0;
+      fs.rename = (...names) => {
+        renames += 1;
+        if (renames === ${at}) process.kill(process.pid, 'SIGKILL');
+        return rename(...names);
+      };
+      syncBuiltinESMExports();`;
+
 const BUILD = `${PRELUDE} say(await build());`;
 const engines = (folder: string) => readdirSync(folder).filter((name) => /^[0-9a-f]/.test(name));
 
@@ -111,18 +124,7 @@ describe('processes with one cache', () => {
   });
 
   it('never fail because one was killed while it wrote', async () => {
-    // Killed in place of the first and of the second rename: nothing in place yet, the plan alone.
-    const kill = (at: number) => `
-      import fs from 'node:fs/promises';
-      import { syncBuiltinESMExports } from 'node:module';
-      const { rename } = fs;
-      let renames = 0;
-      fs.rename = (...names) => {
-        renames += 1;
-        if (renames === ${at}) process.kill(process.pid, 'SIGKILL');
-        return rename(...names);
-      };
-      syncBuiltinESMExports();`;
+    // In place of the first and of the second rename: nothing in place yet, the plan alone.
     const reasons: string[] = [];
     for (const at of [1, 2]) {
       const folder = newFolder();
@@ -144,6 +146,28 @@ describe('processes with one cache', () => {
       'the cache has no engine with this key',
       'the cached engine has no manifest',
     ]);
+  });
+
+  it('keep a timing cache that one was killed over', async () => {
+    const folder = newFolder();
+    const file = join(folder, 'timings');
+    const timed = `${PRELUDE} say(await build({ cache: false, timingCacheFile: ${JSON.stringify(file)} }));`;
+    expect((await start(folder, `${kill(1)} ${timed}`).done).status).toBe('SIGKILL');
+    const forget = () => {
+      // The lock of a process that is gone, as it is ten seconds later.
+      for (const name of readdirSync(folder).filter((one) => one.endsWith('.lock'))) {
+        utimesSync(join(folder, name), 1000, 1000);
+      }
+    };
+    forget();
+    expect(readdirSync(folder)).not.toContain('timings');
+    expect(await answer(start(folder, timed))).toMatchObject({ warnings: [] });
+    const kept = readFileSync(file);
+    expect(kept.byteLength).toBeGreaterThan(0);
+    expect((await start(folder, `${kill(1)} ${timed}`).done).status).toBe('SIGKILL');
+    forget();
+    expect(readFileSync(file)).toEqual(kept);
+    expect(await answer(start(folder, timed))).toMatchObject({ warnings: [] });
   });
 
   it('build without the cache when the disk takes no more', async () => {
