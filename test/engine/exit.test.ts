@@ -10,14 +10,18 @@ import { buildFakes, type FakeMajor, type FakeOptions, fakeEnvironment } from '.
 import { compileLib, runModule } from './compiled-lib.js';
 
 const MODEL = resolve('examples/digits/model.onnx');
+const IMAGES = resolve('examples/digits/images');
 const folder = mkdtempSync(join(tmpdir(), 'trtn-exit-'));
 const majors: FakeMajor[] = [10];
 for (const major of [8, 11] as const) if (await buildFakes(major)) majors.push(major);
 let root: string;
+let installed: InstalledPackage;
 beforeAll(() => {
   root = compileLib();
+  installed = new InstalledPackage();
 });
 afterAll(() => {
+  installed.remove();
   for (const path of [root, folder]) rmSync(path, { recursive: true, force: true });
 });
 
@@ -127,25 +131,22 @@ describe.each(majors)('a build of TensorRT %i that cannot be stopped', (major) =
     expect(child).toMatchObject({ status: 0, stdout: 'terminated\n', stderr: '', finished: false });
   });
 
-  it('is left behind by Ctrl-C on the command, which leaves no file', async () => {
-    const installed = new InstalledPackage();
-    try {
-      const { files, env } = await stubborn(major);
-      const plan = join(folder, `plan-${major}.engine`);
-      const args = ['build', MODEL, `--saveEngine=${plan}`, '--shapes=input:1x3x32x32', '--json'];
-      const child = installed.start(args, env);
-      const outcome = ended(child);
-      while (!existsSync(files.started) && child.exitCode === null) {
-        await new Promise((go) => setTimeout(go, 5));
-      }
-      child.kill('SIGINT');
-      const { status, stdout } = await outcome;
-      expect(status).toBe(130);
-      expect(JSON.parse(stdout).error.code).toBe('INTERRUPTED');
-      expect([existsSync(files.finished), existsSync(plan)]).toEqual([false, false]);
-    } finally {
-      installed.remove();
+  it.each([
+    ['build', (out: string) => [`--saveEngine=${out}`, '--shapes=input:1x3x32x32']],
+    ['calibrate', (out: string) => ['--images', IMAGES, '--provider', 'tensorrt', '--out', out]],
+  ] as const)('is left behind by Ctrl-C on `%s`, which leaves no file', async (command, flags) => {
+    const { files, env } = await stubborn(major);
+    const out = join(folder, `${command}-${major}`);
+    const child = installed.start([command, MODEL, ...flags(out), '--json'], env);
+    const outcome = ended(child);
+    while (!existsSync(files.started) && child.exitCode === null) {
+      await new Promise((go) => setTimeout(go, 5));
     }
+    child.kill('SIGINT');
+    const { status, stdout } = await outcome;
+    expect(status).toBe(130);
+    expect(JSON.parse(stdout).error.code).toBe('INTERRUPTED');
+    expect([existsSync(files.finished), existsSync(out)]).toEqual([false, false]);
   });
 });
 
