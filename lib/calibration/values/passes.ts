@@ -131,12 +131,10 @@ export class ValuePasses {
     for (const { names, pieces } of this.groups) {
       for (const piece of pieces) {
         const found = values.get(piece.source) ?? NO_VALUES;
-        // The memory of inputs is used again for the next batch: those are counted at once.
-        const fed = Object.hasOwn(feeds, piece.source);
+        // The memory of inputs is used again for the next batch.
+        const kept = Object.hasOwn(feeds, piece.source) ? found.slice() : found;
         for (const { histograms, failure } of this.#filled) {
-          if (failure !== undefined) continue;
-          if (fed) histograms.update(names[0], found, piece);
-          else histograms.updateLater(names[0], found, piece, later);
+          if (failure === undefined) histograms.updateLater(names[0], kept, piece, later);
         }
       }
     }
