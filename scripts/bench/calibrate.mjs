@@ -112,23 +112,27 @@ function digits(batch) {
   const processes = Array.from({ length: repetitions }, (_, i) =>
     worker('digits', digitsModel, digitsImages, order(i), batch),
   );
-  return processes.flatMap(({ pairs }) => pairs);
+  const bare = median(processes.map(({ bareSeconds }) => bareSeconds));
+  return { runs: processes.flatMap(({ pairs }) => pairs), bare };
 }
 const overParts = (runs) =>
   median(runs.map(({ parts, calibration }) => calibration.seconds / parts.seconds));
 
 {
-  const runs = digits(BATCH);
-  const single = digits(1);
+  const { runs, bare } = digits(BATCH);
+  const { runs: single } = digits(1);
+  const calibrated = median(runs.map(({ calibration }) => calibration.seconds));
   const peers = [];
   for (let i = 0; i < repetitions && python !== undefined; i++) {
     peers.push(peer(digitsModel, '--images', digitsImages, '--glob', 'd*.png'));
   }
   console.log(`\nDigits, PNG files, batch ${BATCH}`);
   tell('decoding + inference', `${median(runs.map(({ parts }) => parts.seconds)).toFixed(3)} s`);
-  tell('calibrate', `${median(runs.map(({ calibration }) => calibration.seconds)).toFixed(3)} s`);
+  tell('calibrate', `${calibrated.toFixed(3)} s`);
   check('calibrate / (decoding alone + inference alone)', overParts(runs), 1.1);
   tell('the same with batch 1', `${overParts(single).toFixed(3)}×`);
+  tell('sharp alone + inference alone', `${bare.toFixed(3)} s`);
+  tell('calibrate / (sharp alone + inference alone)', `${(calibrated / bare).toFixed(3)}×`);
   const { peakMB } = worker('digits-memory', digitsModel, digitsImages, 'straight', BATCH);
   tell('peak memory', `${peakMB} MB`);
   if (peers.length > 0) {
