@@ -300,9 +300,12 @@ describe('equal builds at once', () => {
     expect(results[1]!.plan).toEqual(results[0]!.plan);
     expect(results[1]!.plan.buffer).not.toBe(results[0]!.plan.buffer);
     expect(results[0]!.created).toBe(results[2]!.created);
-    // All of them hear of the one build.
-    for (const list of phases) expect(list).toEqual(phases[0]);
-    expect(phases[0]!.length).toBeGreaterThan(2);
+    // All of them hear of the one build, from when they have read the model.
+    const longest = phases.reduce((a, b) => (a.length < b.length ? b : a));
+    for (const list of phases) {
+      expect(list.length).toBeGreaterThan(2);
+      expect(list).toEqual(longest.slice(-list.length));
+    }
   });
 
   it('go on when one of the callers leaves, and stop when all do', async () => {
