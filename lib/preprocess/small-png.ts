@@ -1,5 +1,6 @@
 import { crc32, inflateSync } from 'node:zlib';
 import type { Pixels } from './resample.js';
+import { startsWith } from './sniff.js';
 
 /**
  * Largest image that is decoded here, in pixels. libvips takes about 0.9 ms of processor time to set
@@ -25,7 +26,7 @@ const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /** The chunks that make the picture; undefined unless the file is whole. */
 function readChunks(bytes: Uint8Array): Chunks | undefined {
-  if (SIGNATURE.some((byte, index) => bytes[index] !== byte)) return undefined;
+  if (!startsWith(bytes, SIGNATURE)) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found: Partial<Chunks> & { data: Uint8Array[] } = { data: [] };
   for (let at = 8; at + 12 <= bytes.length; ) {

@@ -1,7 +1,8 @@
 /** What the first bytes of a file say about how it must be decoded. */
 export type Flavor = 'cmyk' | 'grey16' | 'bmp' | 'unknown-tiff' | 'plain';
 
-function startsWith(bytes: Uint8Array, signature: readonly number[]): boolean {
+/** Whether a file begins with these bytes. */
+export function startsWith(bytes: Uint8Array, signature: readonly number[]): boolean {
   return signature.every((byte, index) => bytes[index] === byte);
 }
 

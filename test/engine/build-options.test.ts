@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type BuildOptions, buildEngine } from '../../lib/engine/index.js';
 import { smallModel } from '../fakes/model.js';
-import { FakeBuilds } from './fake-builds.js';
+import { openFakes } from './fake-builds.js';
 import { convModel } from './models.js';
 
 const NET = smallModel({
@@ -17,17 +17,7 @@ const NET = smallModel({
   weights: { w: { dims: [8, 3, 3, 3], first: 0.25 } },
 });
 
-let eight: FakeBuilds | undefined;
-let ten: FakeBuilds;
-let eleven: FakeBuilds | undefined;
-beforeAll(async () => {
-  ten = (await FakeBuilds.open(10))!;
-  eight = await FakeBuilds.open(8);
-  eleven = await FakeBuilds.open(11);
-}, 900_000);
-afterAll(() => {
-  for (const fake of [eight, ten, eleven]) fake?.close();
-});
+const { eight, ten, eleven } = await openFakes();
 
 const told = async (options: BuildOptions) => (await ten.build(NET, options)).told;
 const warningsOf = ({ warnings }: { warnings: { text: string }[] }) =>

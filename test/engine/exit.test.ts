@@ -68,6 +68,11 @@ const inWorker = async () => {
   await new Promise((done, fail) => worker.once('message', done).once('error', fail));
   return worker;
 };
+const buildingForever = async () => {
+  await building();
+  parentPort.postMessage('building');
+  setInterval(() => {}, 1000);
+};
 `;
 
 describe.each(majors)('a build of TensorRT %i that cannot be stopped', (major) => {
@@ -110,9 +115,7 @@ describe.each(majors)('a build of TensorRT %i that cannot be stopped', (major) =
         await inWorker();
         process.exit(5);
       } else {
-        await building();
-        parentPort.postMessage('building');
-        setInterval(() => {}, 1000);
+        await buildingForever();
       }`);
     expect(child).toMatchObject({ status: 5, stdout: '', stderr: '', finished: false });
   });
@@ -124,9 +127,7 @@ describe.each(majors)('a build of TensorRT %i that cannot be stopped', (major) =
         await worker.terminate();
         console.log('terminated');
       } else {
-        await building();
-        parentPort.postMessage('building');
-        setInterval(() => {}, 1000);
+        await buildingForever();
       }`);
     expect(child).toMatchObject({ status: 0, stdout: 'terminated\n', stderr: '', finished: false });
   });

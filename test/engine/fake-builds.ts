@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { type BuildOptions, type BuildResult, buildEngine } from '../../lib/engine/index.js';
 import { buildFakes, type FakeMajor, type FakeOptions, type Fakes } from '../fakes/build.js';
 
@@ -92,4 +93,16 @@ export class FakeBuilds {
     if (!existsSync(this.report)) return [];
     return readFileSync(this.report, 'utf8').trimEnd().split('\n');
   }
+}
+
+/** The fakes for the tests of a file. Version 10 is always there; the others where their headers are. */
+export async function openFakes() {
+  // In this order: the first driver stays.
+  const ten = (await FakeBuilds.open(10))!;
+  const eight = await FakeBuilds.open(8);
+  const eleven = await FakeBuilds.open(11);
+  afterAll(() => {
+    for (const fake of [eight, ten, eleven]) fake?.close();
+  });
+  return { eight, ten, eleven };
 }

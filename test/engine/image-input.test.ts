@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CalibrationTable } from '../../lib/calibration/index.js';
 import {
   checkImageInput,
@@ -11,21 +11,12 @@ import { buildEngine, readManifest, saveEngine } from '../../lib/engine/index.js
 import { createNode, TensorProto_DataType as DataType, loadModel } from '../../lib/onnx/index.js';
 import { openOnnxRuntimeSession } from '../../lib/session/index.js';
 import { Tensor } from '../../lib/tensor.js';
-import { FakeBuilds } from './fake-builds.js';
+import { openFakes } from './fake-builds.js';
 import { convModel, DIGITS, DIGITS_PROFILE, modelBytes } from './models.js';
 
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
-let ten: FakeBuilds;
-let eight: FakeBuilds | undefined;
-beforeAll(async () => {
-  ten = (await FakeBuilds.open(10))!;
-  eight = await FakeBuilds.open(8);
-}, 900_000);
-afterAll(() => {
-  ten.close();
-  eight?.close();
-});
+const { eight, ten } = await openFakes();
 
 const bytesOf = (count: number) => Uint8Array.from({ length: count }, (_, i) => (i * 97) % 256);
 

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CalibrationTable } from '../../lib/calibration/index.js';
 import { buildEngine } from '../../lib/engine/index.js';
 import { smallModel } from '../fakes/model.js';
-import { FakeBuilds } from './fake-builds.js';
+import { openFakes } from './fake-builds.js';
 import { convModel, quantizedModel } from './models.js';
 
 const NET = smallModel({
@@ -23,17 +23,7 @@ const table = (entries: Record<string, number>) =>
   new CalibrationTable(Object.entries(entries).map(([name, amax]) => [name, range(amax)] as const));
 const FULL = { image: 2, features: 4, sum: 8, scores: 1 };
 
-let eight: FakeBuilds | undefined;
-let ten: FakeBuilds;
-let eleven: FakeBuilds | undefined;
-beforeAll(async () => {
-  ten = (await FakeBuilds.open(10))!;
-  eight = await FakeBuilds.open(8);
-  eleven = await FakeBuilds.open(11);
-}, 900_000);
-afterAll(() => {
-  for (const fake of [eight, ten, eleven]) fake?.close();
-});
+const { eight, ten, eleven } = await openFakes();
 
 describe('precision flags', () => {
   it('are what the options say', async () => {

@@ -1,13 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { buildOptionsFromProviderOptions } from '../../lib/engine/index.js';
-import { FakeBuilds } from './fake-builds.js';
+import { openFakes } from './fake-builds.js';
 import { convModel } from './models.js';
 
-let ten: FakeBuilds;
-beforeAll(async () => {
-  ten = (await FakeBuilds.open(10))!;
-}, 900_000);
-afterAll(() => ten.close());
+const { ten } = await openFakes();
 
 describe("the TensorRT provider's options", () => {
   it("are a notebook's dictionary", () => {

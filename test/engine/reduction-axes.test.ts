@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { withAxesAttributes } from '../../lib/engine/reduction-axes.js';
 import {
   AttributeProtoSchema,
@@ -12,7 +12,7 @@ import {
   loadModel,
 } from '../../lib/onnx/index.js';
 import { outputs, randomInput } from '../support/onnxruntime.js';
-import { FakeBuilds } from './fake-builds.js';
+import { type FakeBuilds, openFakes } from './fake-builds.js';
 import { modelBytes } from './models.js';
 
 const axes = (name: string, ...values: number[]) =>
@@ -33,16 +33,7 @@ const MODEL = modelBytes(
   { opset: 18 },
 );
 
-let eight: FakeBuilds | undefined;
-let ten: FakeBuilds;
-beforeAll(async () => {
-  ten = (await FakeBuilds.open(10))!;
-  eight = await FakeBuilds.open(8);
-}, 900_000);
-afterAll(() => {
-  ten.close();
-  eight?.close();
-});
+const { eight, ten } = await openFakes();
 
 describe('axes of reductions', () => {
   it('become attributes, and mean the same', async () => {
