@@ -64,8 +64,10 @@ __attribute__((target("avx2"))) size_t CountAvx2(const HistogramBins& bins, cons
     bin = _mm256_min_epi32(_mm256_max_epi32(bin, zero), top);
     const __m256 left = Edge(bin, step, first);
     const __m256 right = Edge(_mm256_sub_epi32(bin, minus_one), step, first);
-    // Comparisons give -1 where they hold. The guess is off by one bin at most.
-    const __m256i below = _mm256_castps_si256(_mm256_cmp_ps(value, left, _CMP_LT_OQ));
+    // Comparisons give -1 where they hold. The guess is off by one bin at most. A value below the
+    // first edge stays in the first bin, where it adds nothing: no bin stands before it.
+    const __m256i below =
+        _mm256_castps_si256(_mm256_and_ps(_mm256_cmp_ps(value, left, _CMP_LT_OQ), inside));
     const __m256i above = _mm256_and_si256(
         _mm256_castps_si256(_mm256_cmp_ps(value, right, _CMP_GE_OQ)), _mm256_cmpgt_epi32(top, bin));
     bin = _mm256_sub_epi32(_mm256_add_epi32(bin, below), above);

@@ -74,6 +74,24 @@ TEST(BinsAreCountedAlikeOnOneThreadAndOnMany) {
   CHECK_EQ(few[63], 1.0);  // -7 is clamped to -1, whose magnitude is the last edge
 }
 
+TEST(ValuesOutsideOfTheEdgesTouchNothing) {
+  constexpr int32_t kBins = 64;
+  std::vector<float> edges(kBins + 1);
+  for (int32_t i = 0; i <= kBins; ++i) edges[i] = static_cast<float>(i) / kBins;
+  // Of each five, one is inside: no eight neighbours are all outside, nor all inside.
+  const std::array<float, 5> pattern{-2.0F, 0.0F, 3.0F, -1e-9F, std::nanf("")};
+  std::vector<float> values(1U << 20);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = pattern[i % pattern.size()];
+  HistogramOptions options;
+  options.lower = -10.0F;
+  options.upper = 10.0F;
+  std::vector<double> counts(kBins, 0.0);
+  CountBins(values.data(), values.size(), edges.data(), kBins, counts.data(), options);
+  std::vector<double> expected(kBins, 0.0);
+  expected[0] = static_cast<double>((values.size() + 3) / pattern.size());
+  CHECK_EQ(counts == expected, true);
+}
+
 TEST(CudaFollowUpsGo) {
   const std::string follow =
       "[checkMacros.cpp::catchCudaError::250] Error Code 1: Cuda Runtime (cudaError 35: x)";
