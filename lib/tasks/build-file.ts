@@ -12,7 +12,7 @@ import {
 } from '../engine/index.js';
 import type { Recipe } from '../preprocess/index.js';
 import { checkWritable } from './output.js';
-import { type RecipeOptions, recipeArithmetic, taskRecipe } from './recipe.js';
+import { engineRecipe, type RecipeOptions, recipeArithmetic } from './recipe.js';
 
 /** Options of {@link buildFile}. */
 export interface BuildFileOptions extends Omit<BuildOptions, 'recipe'>, RecipeOptions {
@@ -46,7 +46,7 @@ async function recipeBuild(
 ): Promise<RecipeBuild> {
   const path = await findModel(model);
   const asked = defined({ recipe, size, divisor });
-  const found = await taskRecipe(asked, [path]);
+  const found = await engineRecipe(asked, path, rest.calibration);
   // Without a word about it nobody knows how this model's images are prepared.
   const known = found.file !== undefined || Object.keys(asked).length > 0;
   const kept = known ? { recipe: found.recipe } : {};
@@ -72,8 +72,8 @@ export async function explainBuild(
 
 /**
  * Builds an engine from an ONNX model and writes it, with a manifest beside it that holds the recipe of
- * the images: the one that is given, else the model's own (`<model>.recipe.json`). With
- * `imageInput: true` that recipe's scale, mean, deviation and colour order go into the engine.
+ * the images: the one that is given, else the model's own (`<model>.recipe.json`), else that of the
+ * calibration. With `imageInput: true` that recipe's scale, mean, deviation and colour order go into the engine.
  *
  * @param model Path of an ONNX model, or of a folder that holds one.
  * @param options Where to write, recipe, and everything that {@link buildEngine} takes.

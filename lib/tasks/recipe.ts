@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { decodeMeta, TABLE_FILES } from '../calibration/index.js';
+import { dirname, join } from 'node:path';
+import { CalibrationTable, decodeMeta, readTable, TABLE_FILES } from '../calibration/index.js';
 import { defined } from '../defined.js';
 import type { ImageInputOptions } from '../engine/index.js';
 import { TensorRTError } from '../errors.js';
@@ -105,4 +105,37 @@ export async function taskRecipe(
   const found = typeof recipe === 'string' ? await recipeOfTable(recipe) : undefined;
   if (found === undefined) return { recipe: await resolveRecipe(recipe, overrides) };
   return { ...found, recipe: await resolveRecipe(found.recipe, overrides) };
+}
+
+/** The recipe that a table was measured with, where that is known. */
+async function recordedWith(calibration: unknown): Promise<RecordedRecipe[]> {
+  const isPath = typeof calibration === 'string';
+  // What is neither is for the build to refuse.
+  if (!isPath && !(calibration instanceof CalibrationTable)) return [];
+  const { meta, source } = isPath ? await readTable(calibration) : calibration;
+  if (meta?.recipe === undefined) return [];
+  if (source === undefined) return [{ recipe: meta.recipe, file: 'the calibration table' }];
+  const isFolder = (await stat(source).catch(() => undefined))?.isDirectory() === true;
+  const folder = isFolder ? source : dirname(source);
+  return [{ recipe: meta.recipe, file: join(folder, TABLE_FILES.meta) }];
+}
+
+/**
+ * The recipe of the images that an engine is built for: what is asked for, else the one beside the model,
+ * else the one that the model was calibrated with.
+ *
+ * @param options What the caller asked for.
+ * @param model Path of the model.
+ * @param calibration Where the ranges of the build come from.
+ * @throws TensorRTError `RECIPE_INVALID`, and as reading a table.
+ */
+export async function engineRecipe(
+  options: RecipeOptions,
+  model: string,
+  calibration: unknown,
+): Promise<FoundRecipe> {
+  const { recipe, size, divisor } = options;
+  const asked = defined({ recipe, size, divisor });
+  const named = Object.keys(asked).length > 0 || (await exists(recipeFile(model)));
+  return taskRecipe(asked, [model], named ? [] : await recordedWith(calibration));
 }

@@ -1,7 +1,13 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ComparedVariant, compareVariants } from '../../lib/index.js';
+import {
+  type ComparedVariant,
+  compareVariants,
+  decodeTable,
+  writeTables,
+} from '../../lib/index.js';
 import { chooseVariant } from '../../lib/tasks/bench/compare.js';
 import { parseVariants } from '../../lib/tasks/bench/variants.js';
 import { cli, cliJson } from '../cli/command-line.js';
@@ -87,6 +93,8 @@ describe('the variant to ship', () => {
   });
 });
 
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
 const MODEL = {
   inputs: { image: ['n', 3, 8, 8] },
   outputs: { scores: ['n', 4] },
@@ -157,6 +165,58 @@ describe('a comparison on the fakes', () => {
     const { document } = await cliJson([...args, `--exportSummary=${at('summary.json')}`]);
     expect(document.variants[1].bench.engine.build.cache.hit).toBe(true);
     expect(document.variants[1].accuracy).toBeUndefined();
+  });
+
+  it('puts the recipe that is found into an engine of bytes, with and without images', async () => {
+    const imageInput = async (model: string, ...more: string[]) => {
+      const { document, status } = await cliJson([
+        ...['bench', at(model), '--shapes=image:1x3x8x8', '--duration=0', '--warmUp=0'],
+        ...[`--libraryDir=${gpu.fakes.dir}`, `--cacheDir=${at('cache')}`, ...more],
+      ]);
+      expect(status).toBe(0);
+      const benches = document.variants?.map((one: { bench: unknown }) => one.bench) ?? [document];
+      return benches.at(-1).engine.build.imageInput;
+    };
+    const mean = (value: number) => [value, value, value];
+    await writeFile(at('bytes.onnx'), smallModel(MODEL));
+    const recipe = (value: number) =>
+      JSON.stringify({ resize: { mode: 'none' }, mean: mean(value) });
+    const compare = '--compare=fp16+imageInput';
+
+    // Nothing says how the images are prepared: the bytes divided by 255.
+    expect(await imageInput('bytes.onnx', compare)).toMatchObject({ divisor: 255, mean: null });
+
+    await mkdir(at('ranges'));
+    const table = decodeTable(Buffer.from('image 1.0\nscores 8.0\n'), 'table.cache');
+    const meta = { version: 1, model: { sha256: sha256(smallModel(MODEL)) } } as const;
+    const method = { name: 'minmax', options: {} } as const;
+    const rest = { method, versions: {}, created: '2026-01-01T00:00:00.000Z' };
+    await writeTables(
+      table.with({ meta: { ...meta, ...rest, recipe: JSON.parse(recipe(0.25)) } }),
+      at('ranges'),
+    );
+    // The variant without INT8 has no use for the ranges, and the same recipe.
+    const calibrated = `--calibration=${at('ranges')}`;
+    expect(await imageInput('bytes.onnx', compare, calibrated)).toMatchObject({ mean: mean(0.25) });
+    expect(
+      await imageInput(
+        'bytes.onnx',
+        '--int8',
+        '--imageInput',
+        `--calib=${at('ranges/calibration.json')}`,
+      ),
+    ).toMatchObject({ mean: mean(0.25) });
+
+    await writeFile(at('bytes.onnx.recipe.json'), recipe(0.5));
+    expect(await imageInput('bytes.onnx', compare, calibrated)).toMatchObject({ mean: mean(0.5) });
+    expect(await imageInput('bytes.onnx', '--imageInput')).toMatchObject({ mean: mean(0.5) });
+
+    await writeFile(at('named.json'), recipe(0.125));
+    const named = `--recipe=${at('named.json')}`;
+    expect(await imageInput('bytes.onnx', compare, named)).toMatchObject({ mean: mean(0.125) });
+    expect(await imageInput('bytes.onnx', '--imageInput', named)).toMatchObject({
+      mean: mean(0.125),
+    });
   });
 
   it('fails before it builds when a variant lacks its ranges', async () => {

@@ -75,6 +75,7 @@ function optionsOf(context: Context, flags: Flags): BenchOptions {
     outputs: flags.exportOutput !== undefined,
     layerInfo: flags.exportLayerInfo !== undefined,
     build,
+    ...recipeOf(flags),
     ...defined({ family, libraryDir, shapes, infStreams, percentiles: flags.percentile }),
     ...(flags.loadInputs === undefined ? {} : { loadInputs: Object.fromEntries(flags.loadInputs) }),
   };

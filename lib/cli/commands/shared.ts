@@ -14,7 +14,7 @@ export function buildRecipeOption(command: Command): Command {
   return command.option(
     '--recipe <file|name>',
     'recipe of the images, kept beside the engine; its numbers are those of --image-input ' +
-      '(default: the one beside the model)',
+      '(default: the one beside the model, else that of --calibration)',
   );
 }
 

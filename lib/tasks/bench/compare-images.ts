@@ -1,27 +1,16 @@
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { TABLE_FILES } from '../../calibration/index.js';
 import { findModel } from '../../dataset/index.js';
 import { defined } from '../../defined.js';
 import type { Recipe } from '../../preprocess/index.js';
 import type { EvaluateOptions } from '../evaluate.js';
 import { taskLabels } from '../labels.js';
 import type { EngineOptions } from '../open-engine.js';
-import { taskRecipe } from '../recipe.js';
+import { engineRecipe } from '../recipe.js';
 
 /** The images that variants are compared on, and how they are prepared. */
 export type CompareImages = Omit<
   EvaluateOptions,
   'against' | 'signal' | 'onProgress' | keyof EngineOptions
 >;
-
-async function isCalibration(folder: unknown): Promise<boolean> {
-  if (typeof folder !== 'string') return false;
-  return stat(join(folder, TABLE_FILES.meta)).then(
-    () => true,
-    () => false,
-  );
-}
 
 /**
  * The images with recipe and labels looked up once, as `evaluate` looks them up for a model by path:
@@ -40,15 +29,8 @@ export async function compareImages(
 ): Promise<CompareImages & { recipe: Recipe }> {
   const { recipe: asked, size, divisor, ...rest } = images;
   const path = await findModel(model);
-  const named = {
-    ...defined({ recipe: asked, size, divisor }),
-  };
-  const own = await taskRecipe(named, [path]);
-  const unnamed = Object.keys(named).length === 0 && own.file === undefined;
-  const { recipe } =
-    unnamed && (await isCalibration(calibration))
-      ? await taskRecipe({ recipe: calibration as string }, [])
-      : own;
+  const named = defined({ recipe: asked, size, divisor });
+  const { recipe } = await engineRecipe(named, path, calibration);
   const labels =
     images.labels === false ? undefined : await taskLabels(images.labels, [path, images.images]);
   return { ...rest, recipe, labels: labels ?? false };

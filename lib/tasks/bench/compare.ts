@@ -1,9 +1,9 @@
+import { findModel } from '../../dataset/index.js';
 import { defined } from '../../defined.js';
 import type { BuildOptions } from '../../engine/index.js';
-import type { Recipe } from '../../preprocess/index.js';
 import { InferenceSession } from '../../session/index.js';
 import { evaluate } from '../evaluate.js';
-import { recipeArithmetic } from '../recipe.js';
+import { engineRecipe, recipeArithmetic } from '../recipe.js';
 import { type BenchResult, benchOpened, sessionOptionsOf } from './bench.js';
 import { type CompareImages, compareImages } from './compare-images.js';
 import { type BenchEngine, benchEngine } from './engine.js';
@@ -115,10 +115,25 @@ interface Built {
   bench: BenchResult;
 }
 
-/** With the recipe's numbers in the engine, where it takes images as bytes. */
-function withRecipe(variant: Variant, recipe: Recipe | undefined): Variant {
-  if (variant.options.imageInput === undefined || recipe === undefined) return variant;
-  return { ...variant, options: { ...variant.options, imageInput: recipeArithmetic(recipe) } };
+/**
+ * With the recipe's numbers in the engines that take images as bytes: one recipe for all of them, though
+ * not all have the table that it may come from.
+ */
+async function withRecipe(
+  variants: Variant[],
+  model: string,
+  images: CompareImages | undefined,
+  options: CompareOptions,
+): Promise<Variant[]> {
+  if (variants.every((variant) => variant.options.imageInput === undefined)) return variants;
+  const path = await findModel(model);
+  const { recipe } = await engineRecipe(images ?? options, path, options.calibration);
+  const imageInput = recipeArithmetic(recipe);
+  return variants.map((variant) =>
+    variant.options.imageInput === undefined
+      ? variant
+      : { ...variant, options: { ...variant.options, imageInput } },
+  );
 }
 
 async function measureVariant(variant: Variant, model: string, options: CompareOptions) {
@@ -183,15 +198,17 @@ export async function compareVariants(
   model: string,
   options: CompareOptions,
 ): Promise<CompareResult> {
-  const variants = parseVariants(options.compare, options.calibration);
-  const { evaluate: asked, calibration } = options;
+  const named = parseVariants(options.compare, options.calibration);
+  const { evaluate: asked, calibration, recipe, size, divisor } = options;
   // Before anything is built: what is wrong with them is known at once.
-  const images = asked && (await compareImages(model, asked, calibration));
+  const images =
+    asked &&
+    (await compareImages(model, { ...defined({ recipe, size, divisor }), ...asked }, calibration));
+  const variants = await withRecipe(named, model, images, options);
   const settings = { ...options, useCudaGraph: options.useCudaGraph ?? true };
   const built: Built[] = [];
   for (const variant of variants) {
-    const prepared = withRecipe(variant, images?.recipe);
-    built.push(await measureVariant(prepared, model, settings));
+    built.push(await measureVariant(variant, model, settings));
   }
   const baselineMs = built[0]!.bench.overhead[0]!.run;
   const rows = built.map((one) => row(one, baselineMs));

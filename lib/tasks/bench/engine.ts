@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { findModel } from '../../dataset/index.js';
 import { defined } from '../../defined.js';
-import { type BuildResult, buildEngine } from '../../engine/index.js';
+import { type BuildOptions, type BuildResult, buildEngine } from '../../engine/index.js';
+import { engineRecipe, recipeArithmetic } from '../recipe.js';
 import type { BenchOptions } from './options.js';
 
 /** What a bench runs, and where it comes from. */
@@ -21,12 +22,23 @@ async function isOnnx(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
+/** With the recipe's numbers in the engine, where it takes images as bytes and nothing says how. */
+async function withRecipe(
+  build: BuildOptions,
+  path: string,
+  options: BenchOptions,
+): Promise<BuildOptions> {
+  if (build.imageInput !== true) return build;
+  const found = await engineRecipe(options, path, build.calibration);
+  return { ...build, imageInput: recipeArithmetic(found.recipe) };
+}
+
 /**
  * The engine of a bench: the plan itself, or what is built of an ONNX model through the engine cache.
  *
  * @param model Path of a plan, of an ONNX model (`….onnx`), or of a folder that holds one.
  * @param options Library, and how to build.
- * @throws As `buildEngine`.
+ * @throws As `buildEngine`; TensorRTError `RECIPE_INVALID`.
  */
 export async function benchEngine(model: string, options: BenchOptions): Promise<BenchEngine> {
   if (!(await isOnnx(model))) {
@@ -46,7 +58,7 @@ export async function benchEngine(model: string, options: BenchOptions): Promise
     ...defined({ family, libraryDir }),
     ...(profile === undefined ? {} : { profiles: [profile] }),
     ...defined({ signal, onProgress }),
-    ...build,
+    ...(await withRecipe(build, path, options)),
     ...defined({ deviceId }),
   });
   return { source: plan, label: path, planBytes: plan.byteLength, build: rest };

@@ -3,9 +3,13 @@ import { defined } from '../../defined.js';
 import type { BuildOptions } from '../../engine/index.js';
 import type { LongCallOptions } from '../../progress.js';
 import type { LibraryOptions } from '../../runtime/index.js';
+import type { RecipeOptions } from '../recipe.js';
 
-/** Options of `bench`; trtexec's names and defaults where it has them. */
-export interface BenchOptions extends LibraryOptions, LongCallOptions {
+/**
+ * Options of `bench`; trtexec's names and defaults where it has them. The recipe is that of an engine
+ * that is built to take images as bytes (`build.imageInput`), as `buildFile` takes it.
+ */
+export interface BenchOptions extends LibraryOptions, LongCallOptions, RecipeOptions {
   /** Shapes to run with, by input; needed where they are dynamic and no profile says them. */
   shapes?: Readonly<Record<string, readonly number[]>>;
   /** Milliseconds of runs before those that count, 200 by default. */
