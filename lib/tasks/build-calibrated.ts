@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import {
   type CalibrationMeta,
   type CalibrationTable,
@@ -9,14 +8,25 @@ import {
   writeTables,
 } from '../calibration/index.js';
 import { defined } from '../defined.js';
-import type { BuildResult, CalibrationReport, CalibratorOptions } from '../engine/index.js';
+import type {
+  BuildResult,
+  CacheExplanation,
+  CalibrationReport,
+  CalibratorOptions,
+} from '../engine/index.js';
 import type { Recipe } from '../preprocess/index.js';
 import type { NamedTensors } from '../tensor.js';
 import { type BatchingOptions, type BrokenImage, modelBatches } from './batches.js';
-import { type BuildFileOptions, type BuildFileResult, buildFile } from './build-file.js';
+import {
+  type BuildFileOptions,
+  type BuildFileResult,
+  buildFile,
+  explainBuild,
+} from './build-file.js';
 import { prepareCalibration, sampleMeta, withoutBroken } from './calibration-input.js';
 import { type ImageInput, imageFeeds } from './image-input.js';
 import type { ImageSource, ImageSourceOptions } from './image-source.js';
+import type { FoundRecipe } from './recipe.js';
 
 /** Images in a batch where the model takes any number. */
 const USUAL_BATCH = 32;
@@ -53,11 +63,13 @@ export interface BuildCalibratedResult extends BuildFileResult {
   recipeFile?: string;
 }
 
-/** Names what the calibrator is fed with: recipe, and which files in which order and number. */
-function idOf(recipe: Recipe, source: ImageSource, batch: number): string {
-  const files = filesDigest(source.paths);
-  const what = JSON.stringify({ recipe, root: source.root, files, batch });
-  return createHash('sha256').update(what).digest('hex');
+/**
+ * Names what the calibrator is fed with: recipe, and which files in which order and number. As JSON and
+ * not as a digest of it, so that `cache why` can say what is another.
+ */
+function idOf(recipe: Recipe, { root, paths }: ImageSource, batch: number): string {
+  const sample = { images: resolve(root), count: paths.length, files: filesDigest(paths) };
+  return JSON.stringify({ ...sample, batch, recipe });
 }
 
 async function* feedsOf(
@@ -96,6 +108,61 @@ function metaOf(
   };
 }
 
+/** A build with TensorRT's calibrator, and what feeds it. */
+interface Prepared extends FoundRecipe {
+  /** Path of the .onnx file. */
+  path: string;
+  /** The images that are taken. */
+  source: ImageSource;
+  /** What the build takes, but where to write. */
+  build: Omit<BuildFileOptions, 'out'>;
+  /** Images that were skipped so far. */
+  broken: BrokenImage[];
+}
+
+async function prepareCalibrated(
+  model: string,
+  options: Omit<BuildCalibratedOptions, 'out'>,
+): Promise<Prepared> {
+  const { images, files, fraction, count, seed, stratified, extensions, ...others } = options;
+  const { skipBroken, batch, algorithm, lastBatch, calibrationCache, ...rest } = others;
+  const { calibrationOut, style, onWarning, ...build } = rest;
+  const { path, recipe, file, input, source } = await prepareCalibration(model, {
+    ...options,
+    ...defined({ out: calibrationOut }),
+  });
+  const batching = { ...options, batch: batch ?? input.batch ?? USUAL_BATCH };
+  const broken: BrokenImage[] = [];
+  const calibrator = {
+    batches: () => {
+      broken.length = 0;
+      return feedsOf(source, recipe, input, batching, broken);
+    },
+    total: source.paths.length,
+    id: idOf(recipe, source, batching.batch),
+    ...defined({ algorithm, lastBatch, cache: calibrationCache }),
+  };
+  const found = { recipe, ...defined({ file }) };
+  return { path, source, build: { ...build, calibrator }, broken, ...found };
+}
+
+/**
+ * Says whether {@link buildCalibrated} would take its engine from the cache, and if not, in what the
+ * engines of that model which are there differ: in images and recipe, too. Nothing is built, and no image
+ * is read.
+ *
+ * @param model Path of an ONNX model, or of a folder that holds one.
+ * @param options Those of the build, but where to write.
+ * @throws As {@link buildCalibrated}, for options, model, images and library.
+ */
+export async function explainCalibrated(
+  model: string,
+  options: Omit<BuildCalibratedOptions, 'out' | 'calibrationOut' | 'style'>,
+): Promise<CacheExplanation> {
+  const { path, build } = await prepareCalibrated(model, options);
+  return explainBuild(path, build);
+}
+
 /**
  * Builds an INT8 engine with TensorRT's own calibrator, fed from an image folder: list, sample, prepare,
  * calibrate on the GPU, build, write. Images stream, and are decoded while the GPU works on those before.
@@ -110,31 +177,13 @@ export async function buildCalibrated(
   model: string,
   options: BuildCalibratedOptions,
 ): Promise<BuildCalibratedResult> {
-  const { images, files, fraction, count, seed, stratified, extensions, ...others } = options;
-  const { skipBroken, batch, algorithm, lastBatch, calibrationCache, ...rest } = others;
-  const { calibrationOut, style, onWarning, ...build } = rest;
-  const { out, ...prepared } = options;
-  const { path, recipe, file, input, source } = await prepareCalibration(model, {
-    ...prepared,
-    ...defined({ out: calibrationOut }),
-  });
-  const batching = { ...options, batch: batch ?? input.batch ?? USUAL_BATCH };
-  let broken: BrokenImage[] = [];
-  const result = await buildFile(path, {
-    ...build,
-    calibrator: {
-      batches: () => {
-        broken = [];
-        return feedsOf(source, recipe, input, batching, broken);
-      },
-      total: source.paths.length,
-      id: idOf(recipe, source, batching.batch),
-      ...defined({ algorithm, lastBatch, cache: calibrationCache }),
-    },
-  });
+  const { out, ...rest } = options;
+  const { path, source, build, broken, recipe, file } = await prepareCalibrated(model, rest);
+  const result = await buildFile(path, { ...build, out });
   const calibration = result.build.calibration!;
   const meta = metaOf(result.build, options, source, broken, recipe);
   const table = decodeNativeCache(calibration.cache).with({ meta });
+  const { calibrationOut, style } = options;
   const tables =
     calibrationOut === undefined
       ? []

@@ -12,6 +12,7 @@ export {
   type BuildCalibratedOptions,
   type BuildCalibratedResult,
   buildCalibrated,
+  explainCalibrated,
 } from './build-calibrated.js';
 export {
   type BuildFileOptions,

@@ -27,20 +27,24 @@ import { UsageError } from '../usage.js';
 import { choiceValue, integerValue } from '../values.js';
 import { noteBroken, noteFound } from './shared.js';
 
-/** What {@link buildImageFlags} gives. */
-export interface BuildImageFlags extends Partial<ImageFlags>, BatchFlags {
+/** What {@link buildDataFlags} gives. */
+export interface BuildDataFlags extends Partial<ImageFlags>, BatchFlags {
   size?: number;
   divisor?: number;
   algorithm?: CalibratorAlgorithm;
   lastBatch?: 'pad' | 'drop';
-  calibrationOut?: string;
-  style?: TableStyle;
   calibration?: string;
   calib?: string;
 }
 
-/** The flags of `build` that let TensorRT's own calibrator measure ranges over images. */
-export function buildImageFlags(command: Command): Command {
+/** What {@link buildImageFlags} gives. */
+export interface BuildImageFlags extends BuildDataFlags {
+  calibrationOut?: string;
+  style?: TableStyle;
+}
+
+/** The flags of `build` that say what TensorRT's own calibrator is fed with, and how it measures. */
+export function buildDataFlags(command: Command): Command {
   command
     .addOption(
       new Option(
@@ -71,7 +75,12 @@ export function buildImageFlags(command: Command): Command {
       '--last-batch <what>',
       'a last batch that is shorter: pad (repeat its images) or drop (default: pad)',
       choiceValue('--last-batch', ['pad', 'drop']),
-    )
+    );
+}
+
+/** The flags of `build` that let TensorRT's own calibrator measure ranges over images. */
+export function buildImageFlags(command: Command): Command {
+  return buildDataFlags(command)
     .option(
       '--calibration-out <dir>',
       "folder for the calibrator's ranges as ONNX Runtime's three table files",
@@ -134,6 +143,26 @@ function tellLeftOut(context: Context, { paddedRows, droppedRows }: CalibrationR
 }
 
 /**
+ * What the calibrator's build takes.
+ *
+ * @param flags The command's, with `images`.
+ * @param options What the build takes otherwise.
+ */
+export function calibratedOptions<T extends Omit<BuildFileOptions, 'out'>>(
+  flags: BuildDataFlags & { images: string },
+  options: T,
+) {
+  const { calibration: _table, calibrator: _none, ...rest } = options;
+  const { size, divisor, algorithm, lastBatch, calib } = flags;
+  return {
+    ...rest,
+    ...imagesOf(flags),
+    ...batchingOf(flags),
+    ...defined({ size, divisor, algorithm, lastBatch, calibrationCache: calib }),
+  };
+}
+
+/**
  * Builds with the calibrator and says what it did.
  *
  * @param flags The command's, with `images`.
@@ -146,20 +175,10 @@ export async function buildFromImages(
   flags: BuildImageFlags & { images: string },
   options: BuildFileOptions,
 ): Promise<BuildFileResult & { json: Record<string, unknown> }> {
-  const { calibration: _table, calibrator: _none, ...rest } = options;
+  const { calibrationOut, style } = flags;
   const asked: BuildCalibratedOptions = {
-    ...rest,
-    ...imagesOf(flags),
-    ...batchingOf(flags),
-    ...defined({
-      size: flags.size,
-      divisor: flags.divisor,
-      algorithm: flags.algorithm,
-      lastBatch: flags.lastBatch,
-      calibrationCache: flags.calib,
-      calibrationOut: flags.calibrationOut,
-      style: flags.style,
-    }),
+    ...calibratedOptions(flags, options),
+    ...defined({ calibrationOut, style }),
     onWarning: (warning) => context.warn(warning),
   };
   const result = await buildCalibrated(model, asked);

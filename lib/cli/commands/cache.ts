@@ -2,13 +2,19 @@ import { Command } from 'commander';
 import { defined } from '../../defined.js';
 import { type CacheEntry, listCache, pruneCache } from '../../engine/index.js';
 import { cacheExplanationText, cacheText, formatBytes, formatCount } from '../../report/index.js';
-import { explainBuild } from '../../tasks/index.js';
+import { explainBuild, explainCalibrated } from '../../tasks/index.js';
 import { type BuildFlags, buildFlags, buildOptionsOf } from '../build-flags.js';
 import { action, type Context } from '../context.js';
 import type { CliIo } from '../io.js';
 import { examples } from '../options.js';
 import { UsageError } from '../usage.js';
 import { ageValue, sizeValue } from '../values.js';
+import {
+  type BuildDataFlags,
+  buildDataFlags,
+  calibratedOptions,
+  checkImageFlags,
+} from './build-images.js';
 import { buildRecipeOption, modelOf, modelOption } from './shared.js';
 
 interface FolderFlags {
@@ -22,7 +28,7 @@ interface PruneFlags extends FolderFlags {
   dryRun?: boolean;
 }
 
-interface WhyFlags extends BuildFlags {
+interface WhyFlags extends BuildFlags, BuildDataFlags {
   model?: string;
   onnx?: string;
   recipe?: string;
@@ -52,11 +58,14 @@ async function listAction(context: Context, flags: FolderFlags): Promise<void> {
 }
 
 async function whyAction(context: Context, flags: WhyFlags, argument?: string): Promise<void> {
-  const explanation = await explainBuild(modelOf(argument, flags), {
-    ...context.call,
-    ...buildOptionsOf(flags),
-    ...defined({ recipe: flags.recipe }),
-  });
+  checkImageFlags(flags);
+  const model = modelOf(argument, flags);
+  const { images, recipe } = flags;
+  const options = { ...context.call, ...buildOptionsOf(flags), ...defined({ recipe }) };
+  const explanation =
+    images === undefined
+      ? await explainBuild(model, options)
+      : await explainCalibrated(model, calibratedOptions({ ...flags, images }, options));
   context.line(cacheExplanationText(explanation));
   const near = explanation.near.map(({ entry, ...rest }) => ({ entry: entryOf(entry), ...rest }));
   context.result({ ...explanation, near });
@@ -108,13 +117,14 @@ function whyCommand(io: CliIo): Command {
     )
     .argument('[model]', 'ONNX model, or a folder that holds one')
     .option('--onnx <path>', "the model, by trtexec's name for the flag");
-  buildRecipeOption(buildFlags(command)).action(
+  buildRecipeOption(buildDataFlags(buildFlags(command))).action(
     action<[string | undefined], WhyFlags>(io, whyAction),
   );
   return examples(command, [
     'cache why model.onnx --computeCapabilities=80,89,120',
     'cache why --onnx=model.onnx --optShapes=input:1x3x224x224 --json',
     'cache why model.onnx --imageInput --recipe recipe.json',
+    'cache why model.onnx --int8 --fp16 --images photos --count 500',
   ]);
 }
 

@@ -75,6 +75,49 @@ function optionText(name: string, cached: unknown, wanted: unknown): string {
   return digests ? `${name} changed` : `${name}: ${before} -> ${after}`;
 }
 
+/** The members of what a calibrator is fed with, where its id is JSON: `recipe.size` and the like. */
+function members(text: unknown, name = ''): [string, unknown][] {
+  let value = text;
+  if (typeof text === 'string' && text.startsWith('{')) {
+    try {
+      value = JSON.parse(text);
+    } catch {
+      // The caller's own word, then.
+    }
+  }
+  if (!isObject(value)) return [[name, value]];
+  return Object.entries(value).flatMap(([key, item]) =>
+    members(item, name === '' || name === 'id' ? key : `${name}.${key}`),
+  );
+}
+
+const DIGEST = /^[0-9a-f]{64}$/;
+
+function memberText(name: string, cached: unknown, wanted: unknown): string {
+  const digests = [cached, wanted].every((value) => DIGEST.test(String(value)));
+  return digests ? `${name} changed` : `${name} ${valueText(cached)} -> ${valueText(wanted)}`;
+}
+
+/** What is another about the data of two calibrations. */
+function calibrationText(cached: string | undefined, wanted: string | undefined): string {
+  const [before, after] = [new Map(members(cached)), new Map(members(wanted))];
+  if (before.has('') || after.has('')) {
+    // The outermost members tell enough where there is nothing to compare with.
+    const whole = (parts: Map<string, unknown>) =>
+      [...parts]
+        .filter(([name, value]) => !name.includes('.') && !DIGEST.test(String(value)))
+        .map(([name, value]) => `${name} ${valueText(value)}`.trimStart())
+        .join(', ');
+    return `calibration data: ${whole(before)} -> ${whole(after)}`;
+  }
+  const names = new Set([...before.keys(), ...after.keys()]);
+  const texts = [...names].flatMap((name) => {
+    const [a, b] = [before.get(name), after.get(name)];
+    return JSON.stringify(a) === JSON.stringify(b) ? [] : [memberText(name, a, b)];
+  });
+  return `calibration data: ${texts.join('; ')}`;
+}
+
 /**
  * The parts in which the keys of two builds differ.
  *
@@ -104,7 +147,7 @@ export function keyDifferences(cached: CacheKeyParts, wanted: CacheKeyParts): Ca
     return `GPU: ${gpuText(cached.gpu)} -> ${gpuText(wanted.gpu)}`;
   });
   compare('calibration', cached.calibration, wanted.calibration, () => {
-    return `calibration data: ${cached.calibration ?? 'none'} -> ${wanted.calibration ?? 'none'}`;
+    return calibrationText(cached.calibration, wanted.calibration);
   });
   const names = new Set([...Object.keys(cached.options), ...Object.keys(wanted.options)]);
   for (const name of [...names].sort()) {

@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTable } from '../../../lib/calibration/index.js';
+import type { NearEntry } from '../../../lib/engine/index.js';
 import { cli } from '../../cli/command-line.js';
 import { Workshop } from './support.js';
 
@@ -117,6 +118,68 @@ describe('build --images', () => {
     const table = await readTable(at('bytes.cache'));
     // What was calibrated are the recipe's floats, and not the bytes.
     expect(table.ranges.get('input')!.highest).toBeLessThanOrEqual(1);
+  });
+
+  it('is explained by `cache why` with the same flags: images, sample, batch, recipe, calibrator', async () => {
+    const at = (name: string) => join(shop.folder, name);
+    const halves = { resize: { mode: 'none' }, mean: [0.5, 0.5, 0.5] };
+    await writeFile(at('other.json'), JSON.stringify(halves));
+    const flags = [
+      ...[`${digits}/model.onnx`, '--int8', '--cacheDir', at('engines'), '--json'],
+      ...['--optShapes=input:4x3x32x32', `--libraryDir=${shop.fakes.dir}`],
+    ];
+    const images = ['--images', `${digits}/images/train`, '--count', '10', '--batch', '4'];
+    const more = ['--calib', at('why.cache'), '--saveEngine', at('why.engine')];
+    const why = ['cache', 'why', ...flags];
+    const { status, lines } = await commands([
+      ['build', ...flags, ...images, ...more],
+      [...why, ...images],
+      // The same folder by another name, and flags that leave the data as it is.
+      [...why, ...images, '--images', `${digits}/images/../images/train`, '--calib', at('none')],
+      [...why, ...images, '--seed', '5'],
+      [...why, ...images, '--count', '8', '--batch', '2', '--algorithm=entropy'],
+      [...why, ...images, '--lastBatch=drop'],
+      [...why, ...images, '--recipe', at('other.json'), '--images', `${digits}/images/test`],
+      why.map((flag) => (flag === '--int8' ? '--fp16' : flag)),
+      [...why, '--last-batch', 'drop'],
+      [...why, '--images', digits, '--calibration', digits],
+    ]);
+    expect(status).toBe(0);
+    const [built, hit, same, seed, sample, pad, recipe, without, lonely, both] = lines as {
+      status: number;
+      stderr: string;
+      document: { cache: { key: string }; key: string; hit: boolean; near: NearEntry[] };
+    }[];
+    expect(built!.status).toBe(0);
+    for (const one of [hit!, same!]) {
+      expect(one.document).toMatchObject({ hit: true, key: built!.document.cache.key });
+    }
+    const texts = (one: typeof built) =>
+      one!.document.near[0]!.differences.map(({ part, text }) => [part, text]);
+    expect(texts(seed)).toEqual([['calibration', 'calibration data: files changed']]);
+    expect(texts(sample)).toEqual([
+      [
+        'calibration',
+        'calibration data: algorithm minmax -> entropy; count 10 -> 8; files changed; batch 4 -> 2',
+      ],
+    ]);
+    expect(texts(pad)).toEqual([['calibration', 'calibration data: lastBatch pad -> drop']]);
+    expect(texts(recipe)).toEqual([
+      [
+        'calibration',
+        `calibration data: images ${digits}/images/train -> ${digits}/images/test; files changed; ` +
+          'recipe.mean null -> 0.5,0.5,0.5',
+      ],
+    ]);
+    expect(texts(without)).toContainEqual([
+      'calibration',
+      `calibration data: algorithm minmax, lastBatch pad, images ${digits}/images/train, count 10, batch 4 -> none`,
+    ]);
+    expect(lonely).toMatchObject({
+      status: 2,
+      document: { error: { message: '--last-batch needs --images' } },
+    });
+    expect(both).toMatchObject({ status: 2 });
   });
 
   it('says which flags need images, and refuses a table beside them', async () => {
