@@ -46,27 +46,30 @@ export interface FloatCalibration {
 
 /**
  * The build of the float model that a calibration takes: what bears on ranges, and nothing that bears
- * on the engine.
+ * on the engine. TensorRT's developer guide says how it calibrates: a 32-bit engine is built and run, at
+ * the calibration profile, and the INT8 engine is built after the ranges are written. So half precision
+ * and further profiles are left out, which would only give the second one more kernels to time; TF32 is
+ * how a 32-bit engine may compute, and the tactic sources are its kernels: they are the caller's.
  *
  * @param native Model and libraries.
  * @param options Those of the build.
- * @param precision What the build may compute in: what is calibrated is what would be without image input.
+ * @param precision What the build may compute in.
  * @param input Name of the image input.
  */
 export function calibrationRequest(
   native: NativeBuildOptions,
   options: BuildOptions,
-  { flags, tf32 }: Precision,
+  { tf32 }: Precision,
   input: string,
 ): NativeBuildOptions {
   const { profiles, memoryPools, tacticSources } = nativeOptions({
     ...options,
-    profiles: planeProfiles(options.profiles ?? [], input),
+    profiles: planeProfiles((options.profiles ?? []).slice(0, 1), input),
   });
   return {
     ...native,
     ...defined({ profiles, memoryPools, tacticSources }),
-    flags,
+    flags: ['int8'],
     ...(tf32 ? {} : { tf32 }),
     optimizationLevel: OPTIMIZATION_LEVEL,
     profilingVerbosity: 'none',
@@ -76,8 +79,8 @@ export function calibrationRequest(
 /**
  * Lets TensorRT's calibrator measure the model as it was given, without an image input: whether the
  * calibrators of 8.6 take inputs of bytes is documented nowhere, and the tensors before the model's own
- * input must have no range. TensorRT calibrates within a build only, and 8.6 has no way to end it there,
- * so that this is a whole build; a cache that can be used saves it.
+ * input must have no range. TensorRT calibrates within a build only: 10 is stopped there, 8.6 cannot be, so
+ * that this is a whole build; a cache that can be used saves it.
  *
  * @param build The calibrator, and how to build.
  * @param request What {@link calibrationRequest} gave.
@@ -96,17 +99,18 @@ export async function calibrateFloatModel(
   }
   const { signal, onProgress } = call;
   const start = performance.now();
+  const inner: LongCallOptions = {
+    ...defined({ signal }),
+    ...(onProgress === undefined
+      ? {}
+      : {
+          onProgress: (progress) => {
+            onProgress(progress.unit === undefined ? { ...progress, phase: PHASE } : progress);
+          },
+        }),
+  };
   const { outcome, warnings } = await timed(request, (full) =>
-    calibrator.run(binding, full, {
-      ...defined({ signal }),
-      ...(onProgress === undefined
-        ? {}
-        : {
-            onProgress: (progress) => {
-              onProgress(progress.unit === undefined ? { ...progress, phase: PHASE } : progress);
-            },
-          }),
-    }),
+    calibrator.run(binding, full, inner, true),
   );
   const failure = failureOf(label, outcome);
   if (failure !== undefined) throw failure;

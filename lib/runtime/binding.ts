@@ -256,6 +256,11 @@ export interface NativeCalibrator {
   algorithm: 'minmax' | 'entropy';
   /** A cache that TensorRT takes; no batch is asked for then. */
   cache?: Uint8Array;
+  /**
+   * The cache is all that is wanted: there is no plan, and TensorRT 10 stops once it has calibrated. 8.6
+   * builds to its end.
+   */
+  cacheOnly?: boolean;
   /** Must not throw. */
   onEvent(event: CalibratorEvent, payload: unknown): void;
 }

@@ -93,6 +93,12 @@ class Construction {
     result_.plan.reset(builder_->buildSerializedNetwork(*network_, *config));
     control_.ThrowIfCancelled();
     if (calibration) result_.calibration = calibration->Finish();
+    if (control_.fulfilled.load()) {
+      // What came after the calibration is of no interest: stopped, failed, or a plan after all.
+      if (timings && result_.plan != nullptr) Keep(*timings);
+      result_.plan.reset();
+      return;
+    }
     if (result_.plan == nullptr || result_.plan->size() == 0) {
       throw LibraryFailure(log_, "TensorRT could not build the engine");
     }

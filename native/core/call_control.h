@@ -21,6 +21,8 @@ struct PhaseReport {
 // either may end first.
 struct CallControl {
   std::atomic<bool> cancelled{false};
+  // All that the call is for is there: TensorRT may stop, and that it has then no plan is no failure.
+  std::atomic<bool> fulfilled{false};
   // Called on threads of TensorRT; set before the call starts.
   std::function<void(const PhaseReport&)> on_phase;
   // Wakes a thread that waits for something other than TensorRT; called on any thread, and again.

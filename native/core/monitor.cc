@@ -20,7 +20,7 @@ void BuildMonitor::phaseStart(const char* phase, const char* /*parent*/, int32_t
 
 bool BuildMonitor::stepComplete(const char* phase, int32_t step) noexcept {
   Report(phase, step + 1, false);
-  return !control_.cancelled.load();
+  return !control_.cancelled.load() && !control_.fulfilled.load();
 }
 
 void BuildMonitor::phaseFinish(const char* phase) noexcept {

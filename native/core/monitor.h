@@ -11,7 +11,7 @@
 
 namespace trtn {
 
-// Passes TensorRT's phases on and stops a build that was cancelled. TensorRT keeps its address in the
+// Passes TensorRT's phases on and stops a build that was cancelled or is not needed further. TensorRT keeps its address in the
 // builder config: declare it before the config. `control` must outlive it.
 class BuildMonitor final : public nvinfer1::IProgressMonitor {
  public:

@@ -98,6 +98,7 @@ std::optional<CalibratorOptions> ConnectCalibrator(Napi::Object options, Napi::O
     const auto cache = object.Get("cache").As<Napi::Uint8Array>();
     result.cache.assign(cache.Data(), cache.Data() + cache.ByteLength());
   }
+  result.cache_only = object.Get("cacheOnly").ToBoolean();
   // Batches go where the build is.
   if (options.Get("deviceId").IsNumber()) {
     result.device = options.Get("deviceId").As<Napi::Number>().Int32Value();

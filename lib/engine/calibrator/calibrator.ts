@@ -82,12 +82,14 @@ export class BuildCalibrator {
    * @param binding The native module.
    * @param request What is to be built.
    * @param call Signal and progress of the caller.
+   * @param cacheOnly Whether the ranges are all that is wanted, and no plan.
    * @throws What the source of batches throws, or what a batch of it is refused with; `signal.reason`.
    */
   async run(
     binding: FamilyBinding,
     request: NativeBuildOptions,
     call: LongCallOptions,
+    cacheOnly = false,
   ): Promise<NativeOutcome> {
     const { algorithm } = this.#options;
     const { bytes } = this.#found;
@@ -99,6 +101,7 @@ export class BuildCalibrator {
             calibrator: {
               algorithm,
               ...defined({ cache: bytes }),
+              cacheOnly,
               onEvent: (event, payload) => {
                 try {
                   this.#onEvent(event, payload, started, hooks);

@@ -50,7 +50,7 @@ void RefuseExplicitQuantization(const NetworkInfo& network) {
 // What the calibrator does, apart from which of TensorRT's classes it is.
 class Calibration::State {
  public:
-  State(const CalibratorOptions& options, const CallControl& control)
+  State(const CalibratorOptions& options, CallControl& control)
       : options_(options), control_(control), feed_(*options.feed) {}
   virtual ~State() { feed_.Stop(); }
   State(const State&) = delete;
@@ -116,6 +116,7 @@ class Calibration::State {
     try {
       result_.cache.assign(begin, begin + length);
       result_.calibration_ms = MillisecondsSince(start_);
+      if (options_.cache_only) control_.fulfilled.store(true);
       options_.on_calibrated();
     } catch (const std::exception& error) {
       feed_.Fail(Error("CALIBRATION_FAILED", error.what()));
@@ -184,7 +185,7 @@ class Calibration::State {
   }
 
   const CalibratorOptions& options_;
-  const CallControl& control_;
+  CallControl& control_;
   BatchFeed& feed_;
   std::vector<TensorInfo> inputs_;
   int32_t batch_size_ = 1;
@@ -214,7 +215,7 @@ class CalibratorOf final : public Calibration::State, private Base {
 
 }  // namespace
 
-Calibration::Calibration(const CalibratorOptions& options, const CallControl& control) {
+Calibration::Calibration(const CalibratorOptions& options, CallControl& control) {
   if (options.algorithm == CalibrationAlgorithm::kMinMax) {
     state_ = std::make_unique<CalibratorOf<nvinfer1::IInt8MinMaxCalibrator>>(options, control);
   } else {
@@ -233,7 +234,7 @@ CalibrationResult Calibration::Finish() { return state_->Finish(); }
 
 class Calibration::State {};
 
-Calibration::Calibration(const CalibratorOptions& /*options*/, const CallControl& /*control*/) {
+Calibration::Calibration(const CalibratorOptions& /*options*/, CallControl& /*control*/) {
   throw Error("TARGET_UNSUPPORTED", std::string(kFamily) + " has no INT8 calibrator");
 }
 

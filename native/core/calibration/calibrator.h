@@ -20,6 +20,8 @@ struct CalibratorOptions {
   CalibrationAlgorithm algorithm = CalibrationAlgorithm::kMinMax;
   // A cache of TensorRT's for this calibrator; empty when there is none. No batch is asked for then.
   std::vector<char> cache;
+  // The cache is all that is wanted: the build ends once it is there, where TensorRT can be stopped.
+  bool cache_only = false;
   int device = 0;
   // Where batches come from. Whoever cancels the call must cancel the feed, too.
   std::shared_ptr<BatchFeed> feed;
@@ -44,7 +46,7 @@ class Calibration {
  public:
   // `options` and `control` must live longer. Throws Error TARGET_UNSUPPORTED when this TensorRT has
   // no calibrator.
-  Calibration(const CalibratorOptions& options, const CallControl& control);
+  Calibration(const CalibratorOptions& options, CallControl& control);
   ~Calibration();
   Calibration(const Calibration&) = delete;
   Calibration& operator=(const Calibration&) = delete;

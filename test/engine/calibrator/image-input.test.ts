@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { FakeOptions } from '../../fakes/build.js';
 import { CALIBRATING, NOTHING, scaleBits, Workshop } from './support.js';
 
 /** A line of the fake builder's report for each build. */
@@ -14,12 +15,17 @@ describe.each(CALIBRATING)('a calibrator beside an image input on TensorRT %i', 
     shop = await Workshop.open(major);
   }, 900_000);
   afterAll(() => shop.close());
-  const run = (source: string) =>
-    shop.run(BUILDS + source, { tensorrt: { buildReport: `${shop.folder}/builds.jsonl` } });
+  const run = (source: string, fake: FakeOptions = {}) =>
+    shop.run(BUILDS + source, {
+      tensorrt: { buildReport: `${shop.folder}/builds.jsonl`, ...fake },
+    });
 
   it('measures the float model, and builds the engine of bytes with its ranges', async () => {
     const { status, stderr, lines, held } = await run(`
-      const profiles = [{ image: { min: [1, 4, 4, 3], opt: [2, 4, 4, 3], max: [8, 8, 8, 3] } }];
+      const profiles = [
+        { image: { min: [1, 4, 4, 3], opt: [2, 4, 4, 3], max: [8, 8, 8, 3] } },
+        { image: { min: [9, 4, 4, 3], opt: [9, 4, 4, 3], max: [9, 4, 4, 3] } },
+      ];
       const progress = [];
       const { inputs, imageInput, calibration, ranges, profiles: built } = await build(
         DYNAMIC,
@@ -34,8 +40,8 @@ describe.each(CALIBRATING)('a calibrator beside an image input on TensorRT %i', 
       print({ inputs, mean: imageInput.mean, built });
       print({ cache: text(cache), written: await there(cacheFile), fromCache, images, shapes });
       print(ranges);
-      print((await builds()).map(({ inputs, flags, ranges, optimization, verbosity, timingEntries }) => (
-        { type: inputs.image.type, flags, ranges, optimization, timings: timingEntries >= 0 }
+      print((await builds()).map(({ inputs, flags, ranges, optimization, profiles, timingEntries }) => (
+        { type: inputs.image.type, flags, ranges, optimization, profiles, timings: timingEntries >= 0 }
       )));
       const phases = progress.map(({ phase }) => phase);
       const times = progress.map(({ elapsedMs }) => elapsedMs);
@@ -48,7 +54,10 @@ describe.each(CALIBRATING)('a calibrator beside an image input on TensorRT %i', 
     expect(lines[0]).toEqual({
       inputs: [{ name: 'image', type: 'uint8', shape: [-1, -1, -1, 3] }],
       mean: [0.5, 0.5, 0.5],
-      built: [{ image: { min: [1, 4, 4, 3], opt: [2, 4, 4, 3], max: [8, 8, 8, 3] } }],
+      built: [
+        { image: { min: [1, 4, 4, 3], opt: [2, 4, 4, 3], max: [8, 8, 8, 3] } },
+        { image: { min: [9, 4, 4, 3], opt: [9, 4, 4, 3], max: [9, 4, 4, 3] } },
+      ],
     });
     expect(lines[1]).toEqual({
       cache:
@@ -66,12 +75,13 @@ describe.each(CALIBRATING)('a calibrator beside an image input on TensorRT %i', 
     });
     const [first, second, ...more] = lines[3] as unknown as Record<string, unknown>[];
     expect(more).toEqual([]);
-    // The first build is thrown away: it takes the caller's precision and little time.
+    // The first build is thrown away: it takes what bears on ranges, and little time.
     expect(first).toEqual({
       type: 'FP32',
-      flags: ['fp16', 'int8', 'tf32'],
+      flags: ['int8', 'tf32'],
       ranges: {},
       optimization: 1,
+      profiles: 1,
       timings: true,
     });
     expect(second).toMatchObject({
@@ -79,6 +89,7 @@ describe.each(CALIBRATING)('a calibrator beside an image input on TensorRT %i', 
       flags: ['fp16', 'int8', 'tf32', 'direct_io'],
       ranges: { image_pixels: [-8, 8], features: [-8, 8], scores: [-16, 16] },
       optimization: 5,
+      profiles: 2,
       timings: true,
     });
     // Tensors that hold bytes are left in floating point.
@@ -122,6 +133,25 @@ describe.each(CALIBRATING)('a calibrator beside an image input on TensorRT %i', 
       ranges: { image_pixels: [-4, 4], features: [-4, 4], scores: [-8, 8] },
       flags: expect.arrayContaining(['int8']),
     });
+  });
+
+  it('wants no plan of the first build, which 10 ends once it has calibrated', async () => {
+    const source = `
+      const progress = [];
+      const onProgress = ({ phase }) => progress.push(phase);
+      const made = await outcome(build(FIXED, { batches: [{ image: filled(4) }] }, { imageInput: true, onProgress }));
+      print({ ...told(made.error), type: made.result?.inputs[0].type, cache: made.result?.calibration.cache });
+    `;
+    // The first build that comes to its end fails: on 10 that is the second one.
+    const failing = await run(source, { failBuild: 1 });
+    expect({ status: failing.status, stderr: failing.stderr }).toEqual({ status: 0, stderr: '' });
+    if (major === 8) expect(failing.lines).toMatchObject([{ type: 'uint8' }]);
+    else expect(failing.lines).toMatchObject([{ code: 'BUILD_FAILED' }]);
+    expect(failing.held).toMatchObject(NOTHING);
+    // One that cannot be stopped gives a plan that is dropped.
+    const endless = await run(source, { ignoreMonitor: 1 });
+    expect(endless.lines).toMatchObject([{ type: 'uint8' }]);
+    expect(endless.held).toMatchObject(NOTHING);
   });
 
   it('rejects with what ends the calibration, and builds nothing after it', async () => {
