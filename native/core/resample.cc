@@ -29,6 +29,24 @@ bool AxisIsValid(const Axis& axis, size_t inputs, size_t from, size_t count) {
   return true;
 }
 
+// Rows of the source, or of what stands for them.
+struct RowRange {
+  size_t begin;
+  size_t end;
+};
+
+// Those that the kept outputs are sums of, whatever order they stand in.
+RowRange RowsOf(const ResamplePlan& plan) {
+  if (!plan.down.used()) return {plan.top, plan.top + plan.kept_height};
+  RowRange rows{plan.height, 0};
+  for (size_t i = plan.top; i < plan.top + plan.kept_height; ++i) {
+    const auto first = static_cast<size_t>(plan.down.first[i]);
+    rows.begin = std::min(rows.begin, first);
+    rows.end = std::max(rows.end, first + static_cast<size_t>(plan.down.size[i]));
+  }
+  return rows;
+}
+
 void RowAcross(const uint8_t* row, const Axis& axis, size_t left, size_t count, uint8_t* target) {
   for (size_t x = left; x < left + count; ++x) {
     const uint8_t* pixel = row + static_cast<size_t>(axis.first[x]) * kChannels;
@@ -78,13 +96,7 @@ bool IsValid(const ResamplePlan& plan) {
 
 void Resample(const ResamplePlan& plan) {
   const size_t pitch = plan.kept_width * kChannels;
-  const size_t last = plan.top + plan.kept_height - 1;
-  const size_t first_row =
-      plan.down.used() ? static_cast<size_t>(plan.down.first[plan.top]) : plan.top;
-  const size_t end_row =
-      plan.down.used() ? static_cast<size_t>(plan.down.first[last] + plan.down.size[last])
-                       : plan.top + plan.kept_height;
-
+  const auto [first_row, end_row] = RowsOf(plan);
   const bool avx2 = CanUseAvx2(plan);
   std::optional<AcrossAvx2> across;
   if (avx2 && plan.across.used()) across.emplace(plan);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/tensorrt.h"
 #include "core/text.h"
 
 namespace trtn {
@@ -56,6 +57,9 @@ std::vector<int64_t> ShapeFrom(Napi::Value value) {
   const auto array = value.As<Napi::Array>();
   std::vector<int64_t> shape;
   for (uint32_t i = 0; i < array.Length(); ++i) {
+    if (shape.size() == static_cast<size_t>(nvinfer1::Dims::MAX_DIMS)) {
+      throw Napi::RangeError::New(value.Env(), "Expected at most 8 dimensions for a batch");
+    }
     shape.push_back(array.Get(i).As<Napi::Number>().Int64Value());
   }
   return shape;

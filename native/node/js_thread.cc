@@ -1,9 +1,9 @@
 #include "node/js_thread.h"
 
 #include <initializer_list>
+#include <string>
+#include <system_error>
 #include <utility>
-
-#include "node/process_end.h"
 
 namespace trtn {
 namespace {
@@ -112,6 +112,18 @@ Napi::Promise JsEnvironment::PromiseOf(uint64_t call) const {
   return calls_.at(call).deferred.Promise();
 }
 
+void JsEnvironment::Start(Napi::Env env, uint64_t call, ProcessEnd::Stopping stopping,
+                          std::function<void()> work) {
+  const auto found = calls_.find(call);
+  try {
+    ProcessEnd::Start(found->second.control, stopping, std::move(work));
+  } catch (const std::system_error& error) {
+    Release(env, found->second);
+    calls_.erase(found);
+    throw Napi::Error::New(env, std::string("Cannot start a thread: ") + error.what());
+  }
+}
+
 void JsEnvironment::Report(Napi::Env env, uint64_t call, const PhaseReport& report) {
   const auto found = calls_.find(call);
   if (found == calls_.end() || found->second.on_progress.IsEmpty()) return;
@@ -144,12 +156,6 @@ void JsEnvironment::Settle(Napi::Env env, uint64_t call, Napi::Value outcome) {
   if (found == calls_.end()) return;
   Release(env, found->second);
   found->second.deferred.Resolve(outcome);
-  calls_.erase(found);
-}
-
-void JsEnvironment::Discard(Napi::Env env, uint64_t call) {
-  const auto found = calls_.find(call);
-  Release(env, found->second);
   calls_.erase(found);
 }
 

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "core/call_control.h"
+#include "node/process_end.h"
 
 namespace trtn {
 
@@ -56,6 +57,9 @@ class JsEnvironment {
   // not end by itself, unless the call has been cancelled.
   uint64_t Open(Napi::Env env, std::shared_ptr<CallControl> control, Napi::Function on_progress);
   Napi::Promise PromiseOf(uint64_t call) const;
+  // Does the work of an open call, as ProcessEnd::Start does. Where no thread can be had, forgets the call
+  // and throws a JavaScript Error.
+  void Start(Napi::Env env, uint64_t call, ProcessEnd::Stopping stopping, std::function<void()> work);
   void Report(Napi::Env env, uint64_t call, const PhaseReport& report);
   // What a calibrated build tells of its batches goes to `on_event`; nothing more after Cancel.
   void ListenCalibrator(uint64_t call, Napi::Function on_event);
@@ -64,8 +68,6 @@ class JsEnvironment {
   void HoldBatch(uint64_t call, Napi::Object batch);
   void Settle(Napi::Env env, uint64_t call, Napi::Value outcome);
   void Cancel(Napi::Env env, uint64_t call);
-  // Forgets a call whose work never started.
-  void Discard(Napi::Env env, uint64_t call);
 
   std::shared_ptr<JsChannel> channel() const { return channel_; }
 

@@ -35,20 +35,19 @@ bool IsArrayOf(Napi::Value value, napi_typedarray_type type) {
   return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
 }
 
-// Images that are packed one after the other. Holds the arrays until the promise is settled.
+// Images that are packed one after the other. Holds the list of their arrays until the promise is settled.
 class PackWorker final : public Napi::AsyncWorker {
  public:
-  PackWorker(Napi::Env env, std::vector<const uint8_t*> images, float* target, size_t pixels,
+  PackWorker(Napi::Array arrays, std::vector<const uint8_t*> images, float* target, size_t pixels,
              const PixelOptions& options)
-      : Napi::AsyncWorker(env, "tensorrt-node.pack"),
+      : Napi::AsyncWorker(arrays.Env(), "tensorrt-node.pack"),
         images_(std::move(images)),
         target_(target),
         pixels_(pixels),
         options_(options),
-        kept_(Napi::Persistent(Napi::Array::New(env))),
-        deferred_(Napi::Promise::Deferred::New(env)) {}
+        arrays_(Napi::Persistent(arrays.As<Napi::Object>())),
+        deferred_(Napi::Promise::Deferred::New(arrays.Env())) {}
 
-  void Keep(Napi::Value value) { kept_.Value().Set(kept_count_++, value); }
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Execute() override {
@@ -66,14 +65,14 @@ class PackWorker final : public Napi::AsyncWorker {
   float* const target_;
   const size_t pixels_;
   const PixelOptions options_;
-  Napi::Reference<Napi::Array> kept_;
-  uint32_t kept_count_ = 0;
+  Napi::ObjectReference arrays_;
   Napi::Promise::Deferred deferred_;
 };
 
 }  // namespace
 
-// Bounds are checked here, because a wrong one would write outside of the array.
+// Bounds are checked here, because a wrong one would write outside of the array. Whatever may run
+// JavaScript, and so detach an array, comes before the first look at one.
 void Planar(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 5 || !IsArrayOf(info[0], napi_uint8_array) ||
@@ -81,17 +80,18 @@ void Planar(const Napi::CallbackInfo& info) {
     throw Napi::TypeError::New(
         env, "Expected (Uint8Array, Float32Array, offset, pixels, options) for interleavedToPlanar");
   }
-  const auto source = info[0].As<Napi::Uint8Array>();
-  auto target = info[1].As<Napi::Float32Array>();
+  const PixelOptions options = OptionsFrom(info[4]);
   const int64_t offset = info[2].ToNumber().Int64Value();
   const int64_t pixels = info[3].ToNumber().Int64Value();
+  const auto source = info[0].As<Napi::Uint8Array>();
+  auto target = info[1].As<Napi::Float32Array>();
   const auto room = static_cast<int64_t>(target.ElementLength());
   if (offset < 0 || pixels < 0 || offset > room || pixels > (room - offset) / 3 ||
       pixels > static_cast<int64_t>(source.ElementLength()) / 3) {
     throw Napi::RangeError::New(env, "Expected offset and pixels within both arrays");
   }
   InterleavedToPlanar(source.Data(), target.Data() + offset, static_cast<size_t>(pixels),
-                      OptionsFrom(info[4]));
+                      options);
 }
 
 Napi::Value StartPack(const Napi::CallbackInfo& info) {
@@ -100,8 +100,11 @@ Napi::Value StartPack(const Napi::CallbackInfo& info) {
       !info[2].IsObject()) {
     throw Napi::TypeError::New(env, "Expected (Uint8Array[], Float32Array, options) for packImages");
   }
-  const auto images = info[0].As<Napi::Array>();
-  auto target = info[1].As<Napi::Float32Array>();
+  const PixelOptions options = OptionsFrom(info[2]);
+  // A list of our own: the caller may change the one given, and the arrays must live.
+  const auto given = info[0].As<Napi::Array>();
+  Napi::Array images = Napi::Array::New(env);
+  for (uint32_t i = 0; i < given.Length(); ++i) images.Set(i, given.Get(i));
   std::vector<const uint8_t*> sources;
   size_t bytes = 0;
   for (uint32_t i = 0; i < images.Length(); ++i) {
@@ -116,13 +119,12 @@ Napi::Value StartPack(const Napi::CallbackInfo& info) {
     }
     sources.push_back(array.Data());
   }
+  auto target = info[1].As<Napi::Float32Array>();
   if (target.ElementLength() != bytes * sources.size()) {
     throw Napi::RangeError::New(env, "Expected as many floats as bytes for packImages");
   }
-  auto* worker =
-      new PackWorker(env, std::move(sources), target.Data(), bytes / 3, OptionsFrom(info[2]));
-  for (uint32_t i = 0; i < images.Length(); ++i) worker->Keep(images.Get(i));
-  worker->Keep(target);
+  images.Set(images.Length(), target);
+  auto* worker = new PackWorker(images, std::move(sources), target.Data(), bytes / 3, options);
   const Napi::Promise promise = worker->promise();
   worker->Queue();
   return promise;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 
 #include "core/resample.h"
@@ -14,13 +15,12 @@ namespace {
 // an environment is torn down.
 class ResampleWorker final : public Napi::AsyncWorker {
  public:
-  ResampleWorker(Napi::Env env, const ResamplePlan& plan)
-      : Napi::AsyncWorker(env, "tensorrt-node.resample"),
+  ResampleWorker(Napi::Array arrays, const ResamplePlan& plan)
+      : Napi::AsyncWorker(arrays.Env(), "tensorrt-node.resample"),
         plan_(plan),
-        kept_(Napi::Persistent(Napi::Object::New(env))),
-        deferred_(Napi::Promise::Deferred::New(env)) {}
+        arrays_(Napi::Persistent(arrays.As<Napi::Object>())),
+        deferred_(Napi::Promise::Deferred::New(arrays.Env())) {}
 
-  void Keep(const std::string& name, Napi::Value value) { kept_.Value().Set(name, value); }
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Execute() override { Resample(plan_); }
@@ -41,7 +41,7 @@ class ResampleWorker final : public Napi::AsyncWorker {
 
   const ResamplePlan plan_;
   Napi::Reference<Napi::ArrayBuffer> consumed_;
-  Napi::ObjectReference kept_;
+  Napi::ObjectReference arrays_;
   Napi::Promise::Deferred deferred_;
 };
 
@@ -64,26 +64,41 @@ size_t CountOf(Napi::Value value) {
   return static_cast<size_t>(count);
 }
 
-Axis AxisOf(Napi::Object plan, const char* name) {
+// An axis as the caller gave it, read once: another look might find other arrays.
+struct GivenAxis {
+  Napi::Value first;
+  Napi::Value size;
+  Napi::Value weights;
+  size_t stride = 0;
+};
+
+GivenAxis ReadAxis(Napi::Object plan, const char* name) {
   const Napi::Value value = plan.Get(name);
   if (value.IsUndefined()) return {};
   if (!value.IsObject()) Refuse(plan.Env(), "an axis");
   const auto object = value.As<Napi::Object>();
-  const auto array = [&](const char* key) {
-    return ArrayOf<Napi::Int32Array>(object.Get(key), napi_int32_array, "Int32Arrays in an axis");
+  return {object.Get("first"), object.Get("size"), object.Get("weights"),
+          CountOf(object.Get("stride"))};
+}
+
+Axis AxisOf(const GivenAxis& given, Napi::Array kept) {
+  if (given.first.IsEmpty()) return {};
+  const auto array = [&](Napi::Value value) {
+    kept.Set(kept.Length(), value);
+    return ArrayOf<Napi::Int32Array>(value, napi_int32_array, "Int32Arrays in an axis");
   };
-  const Napi::Int32Array first = array("first");
-  const Napi::Int32Array size = array("size");
-  const Napi::Int32Array weights = array("weights");
+  const Napi::Int32Array first = array(given.first);
+  const Napi::Int32Array size = array(given.size);
+  const Napi::Int32Array weights = array(given.weights);
   Axis axis;
   axis.first = first.Data();
   axis.size = size.Data();
   axis.weights = weights.Data();
-  axis.stride = CountOf(object.Get("stride"));
+  axis.stride = given.stride;
   axis.outputs = first.ElementLength();
   if (axis.outputs == 0 || size.ElementLength() != axis.outputs ||
       weights.ElementLength() / axis.outputs < axis.stride) {
-    throw Napi::RangeError::New(plan.Env(), "Expected as many sizes and weights as outputs");
+    throw Napi::RangeError::New(kept.Env(), "Expected as many sizes and weights as outputs");
   }
   return axis;
 }
@@ -93,38 +108,33 @@ Axis AxisOf(Napi::Object plan, const char* name) {
 Napi::Value StartResample(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (info.Length() < 5 || !info[4].IsObject()) Refuse(env, "five arguments");
-  const auto source = ArrayOf<Napi::Uint8Array>(info[0], napi_uint8_array, "a Uint8Array");
-  auto target = ArrayOf<Napi::Uint8Array>(info[3], napi_uint8_array, "a Uint8Array");
   const auto object = info[4].As<Napi::Object>();
   ResamplePlan plan;
-  plan.source = source.Data();
   plan.width = CountOf(info[1]);
   plan.height = CountOf(info[2]);
-  plan.target = target.Data();
   plan.left = CountOf(object.Get("left"));
   plan.top = CountOf(object.Get("top"));
   plan.kept_width = CountOf(object.Get("keptWidth"));
   plan.kept_height = CountOf(object.Get("keptHeight"));
-  plan.across = AxisOf(object, "across");
-  plan.down = AxisOf(object, "down");
+  const GivenAxis across = ReadAxis(object, "across");
+  const GivenAxis down = ReadAxis(object, "down");
+  const bool consume = object.Get("consume").ToBoolean();
+  // Nothing of the caller's runs from here on, which might detach an array.
+  const auto source = ArrayOf<Napi::Uint8Array>(info[0], napi_uint8_array, "a Uint8Array");
+  auto target = ArrayOf<Napi::Uint8Array>(info[3], napi_uint8_array, "a Uint8Array");
+  Napi::Array kept = Napi::Array::New(env);
+  for (const Napi::Value array : {info[0], info[3]}) kept.Set(kept.Length(), array);
+  plan.source = source.Data();
+  plan.target = target.Data();
+  plan.across = AxisOf(across, kept);
+  plan.down = AxisOf(down, kept);
   if (source.ElementLength() / 3 < plan.width * plan.height ||
       target.ElementLength() / 3 < plan.kept_width * plan.kept_height || !IsValid(plan)) {
     throw Napi::RangeError::New(env, "Expected a plan within the arrays for resample");
   }
-  auto* worker = new ResampleWorker(env, plan);
-  worker->Keep("source", info[0]);
-  worker->Keep("target", info[3]);
-  if (object.Get("consume").ToBoolean() &&
-      source.ByteLength() == source.ArrayBuffer().ByteLength()) {
+  auto* worker = new ResampleWorker(kept, plan);
+  if (consume && source.ByteLength() == source.ArrayBuffer().ByteLength()) {
     worker->Consume(source.ArrayBuffer());
-  }
-  // The plan holds the axes' arrays, and a caller may change it.
-  for (const char* name : {"across", "down"}) {
-    const Napi::Value axis = object.Get(name);
-    if (!axis.IsObject()) continue;
-    for (const char* key : {"first", "size", "weights"}) {
-      worker->Keep(std::string(name) + key, axis.As<Napi::Object>().Get(key));
-    }
   }
   const Napi::Promise promise = worker->promise();
   worker->Queue();

@@ -50,8 +50,8 @@ Napi::Value OpenSession(const Napi::CallbackInfo& info, const HostPointer& host)
   const Napi::Env env = info.Env();
   auto options = std::make_shared<OpenOptions>(OpenOptionsFrom(info[0].As<Napi::Object>()));
   JsEnvironment& environment = JsEnvironment::Of(env);
-  auto control = std::make_shared<CallControl>();
-  const uint64_t call = environment.Open(env, control, Napi::Function());
+  const uint64_t call =
+      environment.Open(env, std::make_shared<CallControl>(), Napi::Function());
   const Napi::Promise promise = environment.PromiseOf(call);
   auto opened = std::make_shared<Opened>();
   opened->waker = std::make_shared<SessionWaker>();
@@ -72,7 +72,7 @@ Napi::Value OpenSession(const Napi::CallbackInfo& info, const HostPointer& host)
       JsEnvironment::Of(js).Settle(js, call, outcome);
     });
   };
-  ProcessEnd::Start(control, ProcessEnd::Stopping::kSoon, open);
+  environment.Start(env, call, ProcessEnd::Stopping::kSoon, open);
   return promise;
 }
 

@@ -1,5 +1,6 @@
 #include "node/session_object.h"
 
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -42,12 +43,15 @@ SessionObject::~SessionObject() {
   host_->Remove(this);
   if (session_ == nullptr) return;
   // Collected without having been released: nothing is pending, and freeing takes a while.
-  auto control = std::make_shared<CallControl>();
   auto holder = std::make_shared<std::shared_ptr<Session>>(std::move(session_));
-  ProcessEnd::Start(control, ProcessEnd::Stopping::kSoon, [holder] {
-    holder->reset();
-    ReturnFreeMemory();
-  });
+  try {
+    ProcessEnd::Start(std::make_shared<CallControl>(), ProcessEnd::Stopping::kSoon, [holder] {
+      holder->reset();
+      ReturnFreeMemory();
+    });
+  } catch (const std::system_error&) {
+    // No thread to be had: it is freed on this one, with the holder.
+  }
 }
 
 Napi::Object SessionObject::Create(Napi::Env env, std::shared_ptr<SessionHost> host,
@@ -217,12 +221,11 @@ Napi::Value SessionObject::Close(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Open(env);
   JsEnvironment& environment = JsEnvironment::Of(env);
-  auto control = std::make_shared<CallControl>();
-  const uint64_t call = environment.Open(env, control, Napi::Function());
+  const uint64_t call =
+      environment.Open(env, std::make_shared<CallControl>(), Napi::Function());
   const Napi::Promise promise = environment.PromiseOf(call);
-  auto holder = std::make_shared<std::shared_ptr<Session>>(std::move(session_));
-  session_ = nullptr;
-  ProcessEnd::Start(control, ProcessEnd::Stopping::kSoon,
+  auto holder = std::make_shared<std::shared_ptr<Session>>(session_);
+  environment.Start(env, call, ProcessEnd::Stopping::kSoon,
                     [channel = environment.channel(), call, holder] {
                       (*holder)->Close(false);
                       holder->reset();
@@ -231,6 +234,7 @@ Napi::Value SessionObject::Close(const Napi::CallbackInfo& info) {
                         JsEnvironment::Of(js).Settle(js, call, js.Undefined());
                       });
                     });
+  session_ = nullptr;
   return promise;
 }
 

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -51,20 +50,15 @@ Napi::Value StartCall(const Napi::CallbackInfo& info, ProcessEnd::Stopping stopp
              }));
 
   options->calibrator = ConnectCalibrator(info[0].As<Napi::Object>(), handle, call, *control);
-  try {
-    ProcessEnd::Start(control, stopping, [channel, call, options, control, work] {
-      // std::function wants tasks that can be copied, and a plan has one owner.
-      auto result = std::make_shared<BuildResult>(work(*options, *control));
-      std::vector<uint8_t>().swap(options->model.bytes);
-      ReturnFreeMemory();
-      channel->Post([call, result = std::move(result)](Napi::Env js) {
-        JsEnvironment::Of(js).Settle(js, call, OutcomeOf(js, *result));
-      });
+  environment.Start(env, call, stopping, [channel, call, options, control, work] {
+    // std::function wants tasks that can be copied, and a plan has one owner.
+    auto result = std::make_shared<BuildResult>(work(*options, *control));
+    std::vector<uint8_t>().swap(options->model.bytes);
+    ReturnFreeMemory();
+    channel->Post([call, result = std::move(result)](Napi::Env js) {
+      JsEnvironment::Of(js).Settle(js, call, OutcomeOf(js, *result));
     });
-  } catch (const std::system_error& error) {
-    environment.Discard(env, call);
-    throw Napi::Error::New(env, std::string("Cannot start a thread: ") + error.what());
-  }
+  });
   return handle;
 }
 

@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { availableParallelism } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chooseLibrary } from '../../lib/runtime/index.js';
 import { findHeaders } from '../../scripts/sdk-paths.mjs';
@@ -38,7 +40,33 @@ describe('native/core, without Node, under AddressSanitizer and UndefinedBehavio
       { ASAN_OPTIONS: 'detect_leaks=1' },
     );
     expect(output).not.toContain('FAILED');
-    expect(output.match(/^ok /gm)?.length ?? 0, output).toBe(23);
+    expect(output.match(/^ok /gm)?.length ?? 0, output).toBe(28);
     expect(status).toBe(0);
+  });
+});
+
+describe('the loops of native/core that count on several threads, under ThreadSanitizer', () => {
+  it('pass their tests', { timeout: 600_000 }, () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trtn-threads-'));
+    try {
+      const program = join(folder, 'kernels');
+      const core = [
+        ...['histogram', 'histogram_avx2', 'pixels', 'resample', 'resample_avx2'],
+        'calibration/finite',
+      ];
+      const built = run(process.env.CXX ?? 'g++', [
+        ...['-std=c++17', '-O1', '-g', '-ffp-contract=off', '-DTRTN_SANITIZE'],
+        ...['-fsanitize=thread', '-Inative', '-Itest/native', '-o', program],
+        ...['test/native/main.cc', 'test/native/kernels_test.cc'],
+        ...core.map((name) => `native/core/${name}.cc`),
+        '-lpthread',
+      ]);
+      expect(built, built.output).toMatchObject({ status: 0 });
+      const result = run(program, [], { TSAN_OPTIONS: 'halt_on_error=1' });
+      expect(result, result.output).toMatchObject({ status: 0 });
+      expect(result.output.match(/^ok /gm)?.length ?? 0, result.output).toBe(5);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

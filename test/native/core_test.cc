@@ -15,11 +15,6 @@
 
 namespace trtn {
 
-test::Places& test::GetPlaces() {
-  static Places places;
-  return places;
-}
-
 TEST(ValidUtf8KeepsWhatIsWellFormed) {
   const std::string text = "a \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80 \xED\x9F\xBF \xEE\x80\x80";
   CHECK_EQ(ValidUtf8(text), text);
@@ -237,22 +232,3 @@ TEST(ResampleAveragesAndChecksItsPlan) {
 }
 
 }  // namespace trtn
-
-int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: core_tests INFER_LIBRARY PARSER_LIBRARY MODEL\n";
-    return 2;
-  }
-  trtn::test::GetPlaces() = {argv[1], argv[2], argv[3]};
-  int failed = 0;
-  for (const auto& test : trtn::test::Tests()) {
-    try {
-      test.body();
-      std::cout << "ok " << test.name << std::endl;
-    } catch (const std::exception& error) {
-      ++failed;
-      std::cout << "FAILED " << test.name << ": " << error.what() << std::endl;
-    }
-  }
-  return failed == 0 ? 0 : 1;
-}

@@ -134,6 +134,11 @@ class Calibration::State {
           Error("CALIBRATION_FAILED", "There is no batch to calibrate with",
                 "Check what gives the batches: an iterator can be used once only."));
     }
+    if (first->bytes.size() != inputs_.size() || first->shapes.size() != inputs_.size()) {
+      throw Error("CALIBRATION_FAILED", "A batch has " + std::to_string(first->bytes.size()) +
+                                            " tensors, and the network has " +
+                                            std::to_string(inputs_.size()) + " inputs");
+    }
     std::vector<FeedInput> inputs;
     for (size_t i = 0; i < inputs_.size(); ++i) {
       inputs.push_back({inputs_[i].name, KindOf(inputs_[i]), first->bytes[i]});

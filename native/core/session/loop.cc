@@ -93,7 +93,8 @@ LoopResult RunLoop(Slot& slot, const Job& job, const LoopOptions& options,
                    const std::atomic<bool>& stop) {
   try {
     return Loop(slot, job, options, stop).Run();
-  } catch (const Error&) {
+  } catch (...) {
+    // The GPU may still read the caller's memory.
     slot.stream().Drain();
     throw;
   }

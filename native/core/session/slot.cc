@@ -181,8 +181,10 @@ void Slot::Wait(bool spin) {
 void Slot::Deliver(const Job& job) {
   const size_t inputs = job.inputs.size();
   for (size_t i = 0; i < job.outputs.size(); ++i) {
-    if (job.outputs[i].kind != TensorPlace::Kind::kHost) continue;
-    std::memcpy(job.outputs[i].host, staging_[inputs + i].get(), job.shapes->output_bytes[i]);
+    const size_t bytes = job.shapes->output_bytes[i];
+    // An array of no elements may lie nowhere.
+    if (bytes == 0 || job.outputs[i].kind != TensorPlace::Kind::kHost) continue;
+    std::memcpy(job.outputs[i].host, staging_[inputs + i].get(), bytes);
   }
 }
 
@@ -201,7 +203,7 @@ void Slot::Run(const Job& job, const EarlyWake& early) {
     Compute(options_.graph);
     Download(job);
     WaitEarly(early);
-  } catch (const Error&) {
+  } catch (...) {
     // The GPU may still read the caller's memory.
     stream_.Drain();
     throw;
@@ -218,7 +220,7 @@ std::vector<LayerTimes> Slot::Profile(const Job& job, int64_t iterations) {
     Wait(false);
     Deliver(job);
     return layers;
-  } catch (const Error&) {
+  } catch (...) {
     stream_.Drain();
     throw;
   }

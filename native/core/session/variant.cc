@@ -115,7 +115,7 @@ std::vector<LayerTimes> Variant::Profile(const cuda::Stream& stream, int64_t ite
       EnqueuePlain(stream);
       stream.Synchronize();
     }
-  } catch (const Error&) {
+  } catch (...) {
     context_->setProfiler(nullptr);
     throw;
   }
