@@ -1,4 +1,5 @@
 import { expected, integer } from '../arguments.js';
+import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import { type LongCallOptions, throttle } from '../progress.js';
 import { Tensor } from '../tensor.js';
@@ -169,8 +170,7 @@ export function imageBatches(
   recipe: Recipe,
   options: BatchOptions = {},
 ): AsyncGenerator<ImageBatch, void, undefined> {
-  checkOptions(sources, options);
-  return generate(sources, recipe, options, PLANES);
+  return generate(sources, recipe, checked(sources, options), PLANES);
 }
 
 /**
@@ -188,15 +188,16 @@ export function pixelBatches(
   recipe: Recipe,
   options: BatchOptions = {},
 ): AsyncGenerator<ImageBatch<'uint8'>, void, undefined> {
-  checkOptions(sources, options);
-  return generate(sources, recipe, options, PIXELS);
+  return generate(sources, recipe, checked(sources, options), PIXELS);
 }
 
-function checkOptions(sources: readonly string[], options: BatchOptions): void {
+/** The options, with the number of processes that was asked for in whatever way. */
+function checked(sources: readonly string[], options: BatchOptions): BatchOptions {
   if (!Array.isArray(sources)) throw expected('sources', 'a list of paths', sources);
   integer('batch', options.batch ?? 1, 1);
   integer('prefetch', options.prefetch ?? 1, 1);
-  requestedProcesses(options.processes);
+  const processes = requestedProcesses(options.processes);
+  return { ...options, ...defined({ processes }) };
 }
 
 async function* generate<T extends 'float32' | 'uint8'>(

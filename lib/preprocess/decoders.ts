@@ -83,7 +83,7 @@ export interface Borrowed {
  * Lends processes that decode, when that pays or was asked for.
  *
  * @param sources Paths and addresses; the latter are not read in processes.
- * @param processes How many, when the caller says.
+ * @param processes How many, when that was asked for: see {@link requestedProcesses}.
  * @param entry What they run.
  * @returns `undefined` when images are to be read in this process.
  */
@@ -94,7 +94,7 @@ export function borrowDecoders(
 ): Borrowed | undefined {
   const cores = usableCores();
   const paths = () => sources.reduce((sum, source) => sum + (isUrl(source) ? 0 : 1), 0);
-  const count = requestedProcesses(processes) ?? automaticProcesses(cores, paths());
+  const count = processes ?? automaticProcesses(cores, paths());
   if (count === 0) return undefined;
   if (!existsSync(entry)) return undefined;
 

@@ -1,5 +1,5 @@
 import { defined } from '../defined.js';
-import { type Borrowed, borrowDecoders, requestedProcesses } from './decoders.js';
+import { type Borrowed, borrowDecoders } from './decoders.js';
 import { type ReadResult, readSized } from './image.js';
 import type { PixelMemory } from './pixel-memory.js';
 import { orderedPrefetch, PrefetchDepth, type Settled } from './prefetch.js';
@@ -11,7 +11,7 @@ export interface ReadAheadOptions {
   root?: string;
   /** Images worked on ahead. */
   prefetch?: number;
-  /** Processes that decode. */
+  /** Processes that decode, when that was asked for. */
   processes?: number;
   /** Memory for pixels; whoever is done with some gives it back here. */
   memory: PixelMemory;
@@ -36,7 +36,7 @@ export async function* readAhead(
   { root, prefetch, processes, memory, signal }: ReadAheadOptions,
 ): AsyncGenerator<Settled<ReadResult>, void, undefined> {
   signal?.throwIfAborted();
-  const asked = requestedProcesses(processes) !== undefined;
+  const asked = processes !== undefined;
   let decoders: Borrowed | undefined;
   let ahead = new PrefetchDepth();
   let largest = 0;
