@@ -84,11 +84,11 @@ const MEMORY_FOLDER = '/dev/shm';
  * with the last of them, however that ends. It lies in memory where there is a folder for that with
  * `room` bytes left, else in the folder for temporary files.
  *
- * @param room How much will be written into it, and others like it, in bytes.
+ * @param room How much will be written into it, and others like it, in bytes; by default more than memory has.
  * @returns Its descriptor, for reading and writing.
  * @throws What the system says.
  */
-export function openUnnamed(room: number): number {
+export function openUnnamed(room = Number.POSITIVE_INFINITY): number {
   const named = (folder: string): number => {
     const path = temporaryName(join(folder, 'shared'));
     const descriptor = openSync(path, 'wx+', 0o600);

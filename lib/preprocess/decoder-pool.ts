@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { isUrl } from '../dataset/index.js';
-import { Decoder } from './decoder.js';
+import { Decoder, type DecoderOptions } from './decoder.js';
 import { type ReadImageOptions, type ReadResult, readSized } from './image.js';
 import { PixelMemory } from './pixel-memory.js';
 import type { Recipe } from './recipe.js';
@@ -21,7 +21,7 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Pro
  * so that a process decodes on few cores whatever its number of threads.
  *
  * An image is read in this process in place of another when it comes from an address, while the
- * processes start, when the one that had it ended, and when it cannot be read: so errors are those of
+ * processes start, when the one that had it ended or no longer answers, and when it cannot be read: so errors are those of
  * {@link readSized}, and with no process left everything works as without a pool.
  */
 export class DecoderPool {
@@ -34,12 +34,13 @@ export class DecoderPool {
    * @param entry The compiled decoder-process.js.
    * @param processes How many.
    * @param threads Threads of each.
+   * @param options What tests change about them.
    */
-  constructor(entry: string, processes: number, threads: number) {
+  constructor(entry: string, processes: number, threads: number, options: DecoderOptions = {}) {
     this.threads = processes * threads;
     try {
       while (this.#decoders.length < processes) {
-        this.#decoders.push(new Decoder(entry, threads, () => this.#serve()));
+        this.#decoders.push(new Decoder(entry, threads, () => this.#serve(), options));
       }
     } catch {
       // No more processes or files for this user: those that there are do it, or none.

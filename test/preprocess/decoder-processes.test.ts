@@ -91,6 +91,25 @@ describe('imageBatches with decoder processes', () => {
     expect(pixels.digest).not.toBe(without.digest);
   });
 
+  it('gives the same batches while its processes are killed, one after the other', async () => {
+    const [without, killed, deaths] = await say(`${DIGEST}
+      const without = await run(imageBatches, 0);
+      let deaths = 0;
+      const timer = setInterval(() => {
+        const [pid] = children();
+        if (pid === undefined) return;
+        process.kill(pid, 'SIGKILL');
+        deaths += 1;
+      }, 150);
+      const killed = await run(imageBatches, 3);
+      clearInterval(timer);
+      say([without, killed, deaths]);
+    `);
+    expect(killed.digest).toBe(without.digest);
+    expect(killed.broken).toEqual(without.broken);
+    expect(deaths).toBeGreaterThan(0);
+  });
+
   it('stops at an image that cannot be read, and when aborted', async () => {
     const { error, reason, done } = await say(`
       const list = [...sources.filter((name) => !/broken|missing/.test(name)), 'broken.png'];

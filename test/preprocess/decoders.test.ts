@@ -1,4 +1,4 @@
-import { fstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { fstatSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -92,6 +92,18 @@ describe('how many processes decode', () => {
     expect(() => imageBatches([], AS_IS, { processes: 65 })).toThrow(RangeError);
     expect(() => imageBatches([], AS_IS, { processes: 0.5 })).toThrow('processes');
     expect(() => imageBatches([], AS_IS, { processes: '2' as never })).toThrow(TypeError);
+  });
+
+  it('is settled when the batches are asked for', async () => {
+    const batches = imageBatches(['420.jpg'], AS_IS, { root: folder });
+    process.env.TENSORRT_NODE_DECODE_PROCESSES = 'few';
+    try {
+      expect(() => imageBatches(['420.jpg'], AS_IS, { root: folder })).toThrow(RangeError);
+      expect((await batches.next()).value!.sources).toEqual(['420.jpg']);
+    } finally {
+      delete process.env.TENSORRT_NODE_DECODE_PROCESSES;
+      await batches.return();
+    }
   });
 
   it('is none where there is no compiled entry', () => {
@@ -196,7 +208,47 @@ describe('a decoder process', () => {
       );
       const sizes = sharedFiles().map((fd) => fstatSync(fd).size);
       // The small image lies in the file that the large one had.
-      expect(sizes.toSorted()).toEqual([0, 0, 24 * 32 * 3]);
+      expect(sizes.toSorted((a, b) => a - b)).toEqual([0, 0, 0, 0, 0, 24 * 32 * 3]);
+    } finally {
+      decoder.end();
+    }
+  });
+
+  it('leaves pixels on disk where memory has no room, and decodes once', async () => {
+    const full = () => openSync('/dev/full', 'r+');
+    const decoder = new Decoder(entry, 1, () => {}, { openMemory: full });
+    const nowhere = new Decoder(entry, 1, () => {}, { openMemory: full, openDisk: full });
+    try {
+      await until(() => decoder.state === 'ready' && nowhere.state === 'ready');
+      const large: Recipe = { ...AS_IS, resize: { mode: 'fill', width: 1500, height: 700 } };
+      const path = join(folder, '420.jpg');
+      for (const recipe of [RECIPE, large, RECIPE]) {
+        const there = await decoder.decode(path, recipe, undefined, memory);
+        const here = await readSized(path, recipe);
+        expect({ ...there, pixels: undefined }).toEqual({ ...here, pixels: undefined });
+        expect(Buffer.compare(there!.pixels.data, here.pixels.data)).toBe(0);
+        // What has room nowhere is for the caller to read.
+        expect(await nowhere.decode(path, recipe, undefined, memory)).toBeUndefined();
+      }
+      expect([decoder.state, nowhere.state]).toEqual(['ready', 'ready']);
+      // A large image does not stay on the disk.
+      const sizes = sharedFiles().map((fd) => fstatSync(fd).size);
+      expect(Math.max(...sizes)).toBeLessThan(2 ** 20);
+    } finally {
+      decoder.end();
+      nowhere.end();
+    }
+  });
+
+  it('does without a folder for temporary files', async () => {
+    const decoder = new Decoder(entry, 1, () => {}, {
+      openDisk: () => openSync(join(folder, 'none', 'file'), 'wx+'),
+    });
+    try {
+      await until(() => decoder.state === 'ready');
+      const path = join(folder, '420.jpg');
+      const there = await decoder.decode(path, RECIPE, undefined, memory);
+      expect(there).toEqual(await readSized(path, RECIPE));
     } finally {
       decoder.end();
     }
@@ -283,6 +335,25 @@ describe('a pool of decoder processes', () => {
     for (const result of await Promise.all(last)) expect(result).toEqual(expected);
     expect(pool!.pids).toEqual([]);
     expect(await pool!.read(path, RECIPE)).toEqual(expected);
+  });
+
+  it('reads what a stopped process had, and ends it', async () => {
+    const opened = new DecoderPool(entry, 2, 2, { lookMs: 100 });
+    pool = opened;
+    await until(() => opened.ready === 2);
+    const { pids } = opened;
+    const path = join(folder, '420.jpg');
+    const expected = await readSized(path, RECIPE);
+    process.kill(pids[0]!, 'SIGSTOP');
+    // More than both take: the stopped one has some, others wait.
+    const readings = Array.from({ length: 30 }, () => opened.read(path, RECIPE));
+    for (const result of await Promise.all(readings)) expect(result).toEqual(expected);
+    expect(opened.pids).toEqual([pids[1]]);
+    process.kill(pids[1]!, 'SIGSTOP');
+    const last = Array.from({ length: 30 }, () => opened.read(path, RECIPE));
+    for (const result of await Promise.all(last)) expect(result).toEqual(expected);
+    expect(opened.pids).toEqual([]);
+    await until(() => !pids.some(isRunning) && sharedFiles().length === 0);
   });
 
   it('rejects at once when aborted, whatever the processes do', async () => {
