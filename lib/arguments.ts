@@ -73,3 +73,11 @@ export function oneOf<const T extends string>(
   const list = choices.map((choice) => JSON.stringify(choice)).join(', ');
   throw expected(option, `one of ${list}`, value, typeof value === 'string' ? 'range' : 'type');
 }
+
+/** Throws for what is neither an `AbortSignal` nor left out. */
+export function checkSignal(value: unknown): void {
+  if (value === undefined) return;
+  const { addEventListener, removeEventListener } = (value ?? {}) as Partial<AbortSignal>;
+  if (typeof addEventListener === 'function' && typeof removeEventListener === 'function') return;
+  throw expected('signal', 'an AbortSignal', value);
+}

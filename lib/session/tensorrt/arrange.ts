@@ -14,8 +14,20 @@ export interface Arranged {
   readonly results: Outputs;
 }
 
-function nativeTensor(tensor: AnyTensor): NativeTensor {
-  return tensor instanceof DeviceTensor ? tensor.memory : tensor.data;
+/** What the native session reads or writes. */
+function nativeTensor(
+  kind: 'input' | 'output',
+  name: string,
+  tensor: AnyTensor,
+  bytes: number,
+): NativeTensor {
+  if (tensor instanceof DeviceTensor) return tensor.memory;
+  const { data } = tensor;
+  if (ArrayBuffer.isView(data) && data.byteLength === bytes) return data;
+  const what = `${kind} ${JSON.stringify(name)}`;
+  if (!ArrayBuffer.isView(data)) throw expected(what, 'a tensor with a typed array', data);
+  const came = (data as ArrayBufferView).byteLength;
+  throw new RangeError(`Expected ${bytes} bytes for ${what} but received ${came}`);
 }
 
 /**
@@ -34,18 +46,21 @@ export function arrange(
   fetches: Fetches | undefined,
 ): Arranged {
   const inputs: NativeTensor[] = [];
-  for (const name of names) inputs.push(nativeTensor(feeds[name]!));
+  for (let index = 0; index < names.length; index += 1) {
+    const name = names[index]!;
+    inputs.push(nativeTensor('input', name, feeds[name]!, plan.inputBytes[index]!));
+  }
   const wanted = fetches === undefined ? undefined : wantedOf(plan, fetches);
   const outputs: (NativeTensor | undefined)[] = [];
   const results: Record<string, AnyTensor> = {};
-  for (const { name, type, dims, length } of plan.outputs) {
+  for (const { name, type, dims, length, bytes } of plan.outputs) {
     const given = wanted === undefined ? null : wanted.get(name);
     if (given === undefined) {
       outputs.push(undefined);
       continue;
     }
     const tensor = given ?? new Tensor(type, outputArray(type, length), dims);
-    outputs.push(nativeTensor(tensor));
+    outputs.push(nativeTensor('output', name, tensor, bytes));
     results[name] = tensor;
   }
   return { inputs, outputs, results };
@@ -53,6 +68,9 @@ export function arrange(
 
 /** The outputs that are wanted, each with the tensor to write into, or null for a new one. */
 function wantedOf(plan: RunPlan, fetches: Fetches): Map<string, AnyTensor | null> {
+  if (typeof fetches !== 'object' || fetches === null) {
+    throw expected('fetches', 'names of outputs', fetches);
+  }
   const entries: [string, AnyTensor | null][] = Array.isArray(fetches)
     ? fetches.map((name): [string, null] => [name, null])
     : Object.entries(fetches as Record<string, AnyTensor | null>);
@@ -71,7 +89,7 @@ function wantedOf(plan: RunPlan, fetches: Fetches): Map<string, AnyTensor | null
 }
 
 function checkTarget(output: OutputPlan, tensor: AnyTensor): void {
-  const dims = tensor?.dims;
+  const dims = Array.isArray(tensor?.dims) ? tensor.dims : undefined;
   if (tensor?.type === output.type && String(dims) === String(output.dims)) return;
   throw new TypeError(
     `Expected a tensor ${output.type} [${output.dims.join(', ')}] for output ` +

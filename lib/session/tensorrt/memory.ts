@@ -1,4 +1,4 @@
-import { integer } from '../../arguments.js';
+import { expected, integer, oneOf } from '../../arguments.js';
 import { TensorRTError } from '../../errors.js';
 import { TENSOR_ARRAYS, Tensor, type TensorData, type TensorType } from '../../tensor.js';
 import type { NativeDeviceMemory, SessionBinding } from './binding.js';
@@ -7,9 +7,26 @@ import { thrownBy } from './failures.js';
 /** Pages that pinning rounds to, at both ends. */
 const PAGE_BYTES = 4096;
 
-/** The number of elements of a shape. */
-export function elementsOf(dims: readonly number[]): number {
-  return dims.reduce((product, dim) => product * integer('dims', dim, 0), 1);
+/** Size of the data of a tensor. */
+function bytesOf(type: TensorType, dims: readonly number[]): number {
+  const types = Object.keys(TENSOR_ARRAYS) as TensorType[];
+  const { BYTES_PER_ELEMENT } = TENSOR_ARRAYS[oneOf('type', type, types)];
+  if (!Array.isArray(dims)) throw expected('dims', 'an array of extents', dims);
+  const bytes = dims.reduce((product, dim) => product * integer('dims', dim, 0), BYTES_PER_ELEMENT);
+  if (bytes <= Number.MAX_SAFE_INTEGER) return bytes;
+  throw expected('dims', 'less than 2^53 bytes', dims.join('x'), 'range');
+}
+
+/** Memory of this process. */
+function allocate(bytes: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(bytes);
+  } catch (error) {
+    throw new TensorRTError('OUT_OF_MEMORY', `This process has no ${bytes} bytes of memory left`, {
+      remedy: 'Choose smaller tensors.',
+      cause: error,
+    });
+  }
 }
 
 /** Calls into the native module with this package's errors. */
@@ -47,11 +64,12 @@ export class PinnedTensor<T extends TensorType = TensorType> extends Tensor<T> {
     type: T,
     dims: readonly number[],
   ): PinnedTensor<T> {
+    const exact = bytesOf(type, dims);
     const array = TENSOR_ARRAYS[type];
-    const length = elementsOf(dims);
-    const bytes = Math.max(length * array.BYTES_PER_ELEMENT, 1);
+    const length = exact / array.BYTES_PER_ELEMENT;
+    const bytes = Math.max(exact, 1);
     const pages = Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
-    const buffer = new ArrayBuffer(pages + PAGE_BYTES);
+    const buffer = allocate(pages + PAGE_BYTES);
     const [offset, address] = native(() => binding.pin(deviceId, buffer, bytes));
     let held: ArrayBuffer | undefined = buffer;
     const unpin = (): void => {
@@ -111,7 +129,7 @@ export class DeviceTensor<T extends TensorType = TensorType> {
     type: T,
     dims: readonly number[],
   ): DeviceTensor<T> {
-    const bytes = elementsOf(dims) * TENSOR_ARRAYS[type].BYTES_PER_ELEMENT;
+    const bytes = bytesOf(type, dims);
     const memory = native(() => binding.allocateDevice(deviceId, bytes));
     return new DeviceTensor(binding, memory, deviceId, type, [...dims]);
   }

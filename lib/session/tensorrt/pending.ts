@@ -1,3 +1,4 @@
+import { checkSignal } from '../../arguments.js';
 import type {
   NativeFailure,
   NativeLayerTimes,
@@ -77,6 +78,8 @@ export class PendingWork {
    */
   start<T>(start: (id: number) => void, { hold, result, signal }: WorkOptions = {}): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      // Work that was handed in can no longer be refused.
+      checkSignal(signal);
       if (signal?.aborted) {
         reject(signal.reason);
         return;

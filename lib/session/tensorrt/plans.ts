@@ -11,6 +11,7 @@ export interface OutputPlan {
   readonly type: TensorType;
   readonly dims: readonly number[];
   readonly length: number;
+  readonly bytes: number;
 }
 
 /** What is known of all runs with the same input shapes. */
@@ -18,6 +19,8 @@ export interface RunPlan {
   /** The native number of the shapes. */
   readonly id: number;
   readonly inputs: readonly (readonly number[])[];
+  /** Size of the data of each input. */
+  readonly inputBytes: readonly number[];
   readonly outputs: readonly OutputPlan[];
 }
 
@@ -35,6 +38,10 @@ function sameDims(a: readonly number[], b: readonly number[]): boolean {
   if (a.length !== b.length) return false;
   for (let axis = 0; axis < a.length; axis += 1) if (a[axis] !== b[axis]) return false;
   return true;
+}
+
+function bytesOf(type: TensorType, dims: readonly number[]): number {
+  return dims.reduce((product, dim) => product * dim, TENSOR_ARRAYS[type].BYTES_PER_ELEMENT);
 }
 
 /** Above this, an array is made without zeroing: the run overwrites it. */
@@ -83,9 +90,11 @@ export class RunPlans {
     const plan: RunPlan = {
       id: shapes.id,
       inputs: shapes.inputs,
+      inputBytes: this.#inputs.map(({ type }, index) => bytesOf(type, shapes.inputs[index]!)),
       outputs: this.#outputs.map(({ name, type }, index) => {
         const dims = Object.freeze(shapes.outputs[index]!);
-        return { name, type, dims, length: dims.reduce((product, dim) => product * dim, 1) };
+        const length = dims.reduce((product, dim) => product * dim, 1);
+        return { name, type, dims, length, bytes: bytesOf(type, dims) };
       }),
     };
     this.#known.set(this.#key(plan.inputs), plan);
@@ -106,6 +115,7 @@ export class RunPlans {
       const { name, type } = this.#inputs[index]!;
       const tensor = feeds[name];
       if (tensor === undefined || tensor === null || tensor.type !== type) return false;
+      if (!Array.isArray(tensor.dims)) return false;
       if (!sameDims(tensor.dims, plan.inputs[index]!)) return false;
     }
     return true;

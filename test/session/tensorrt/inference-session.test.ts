@@ -272,7 +272,18 @@ describe('wrong use', () => {
         'Expected a tensor float32 [2, 2] for input "extra" but received int32 [2, 2]',
       ],
       [{ image, extra: 5 }, 'for input "extra" but received 5 of type number'],
-      [{ image, extra: { type: 'float32', dims: [2, 2], data: new Float32Array(3) } }, '16 bytes'],
+      [
+        { image, extra: { type: 'float32', dims: [2, 2], data: new Float32Array(3) } },
+        'Expected 16 bytes for input "extra" but received 12',
+      ],
+      [
+        { image, extra: { type: 'float32', dims: [2, 2], data: [1, 2, 3, 4] } },
+        'Expected a tensor with a typed array for input "extra" but received an array of length 4',
+      ],
+      [
+        { image, extra: { type: 'float32', dims: null, data: new Float32Array(4) } },
+        'Expected a tensor float32 [2, 2] for input "extra" but received an instance of Object',
+      ],
     ];
     for (const [feeds, message] of wrong) {
       await expect(session.run(feeds as never)).rejects.toThrow(message);
@@ -284,6 +295,33 @@ describe('wrong use', () => {
     await expect(session.run({ image, extra }, { scores: extra })).rejects.toThrow(
       'Expected a tensor float32 [2, 10] for output "scores" but received float32 [2, 2]',
     );
+    const scores = { type: 'float32', dims: [2, 10] };
+    const targets: [unknown, string][] = [
+      [null, 'Expected names of outputs for fetches but received null'],
+      ['scores', 'Expected names of outputs for fetches but received "scores"'],
+      [
+        { scores },
+        'Expected a tensor with a typed array for output "scores" but received undefined',
+      ],
+      [
+        { scores: { ...scores, data: new Float32Array(19) } },
+        'Expected 80 bytes for output "scores" but received 76',
+      ],
+      [
+        { scores: { type: 'float32', dims: '2,10', data: new Float32Array(20) } },
+        'Expected a tensor float32 [2, 10] for output "scores"',
+      ],
+    ];
+    for (const [fetches, message] of targets) {
+      await expect(session.run({ image, extra }, fetches as never)).rejects.toThrow(message);
+      expect(() => session.runSync({ image, extra }, fetches as never)).toThrow(message);
+    }
+    // Refused before it is handed in: such a run would never have been over.
+    for (const signal of [5, {}, null]) {
+      await expect(session.run({ image, extra }, undefined, { signal } as never)).rejects.toThrow(
+        'Expected an AbortSignal for signal',
+      );
+    }
     // And still works.
     expect(values((await session.run({ image, extra })).scores)).toEqual(answersTo(2).scores);
   });
@@ -306,6 +344,16 @@ describe('wrong use', () => {
       'transfers',
     );
     expect(() => session.createPinnedTensor('float32', [-1])).toThrow('dims');
+    for (const make of ['createPinnedTensor', 'createDeviceTensor'] as const) {
+      expect(() => session[make]('float3' as never, [1])).toThrow('Expected one of "float32"');
+      expect(() => session[make]('float32', '4' as never)).toThrow('an array of extents for dims');
+      expect(() => session[make]('int64', [2 ** 31, 2 ** 31])).toThrow(
+        'Expected less than 2^53 bytes for dims',
+      );
+      expect(() => session[make]('uint8', [2 ** 44])).toThrow(
+        expect.objectContaining({ code: 'OUT_OF_MEMORY' }),
+      );
+    }
   });
 
   it('refuses plans that are none, damaged, absent, or for another GPU number', async () => {
