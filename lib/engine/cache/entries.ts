@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { messageOf, systemCode, TensorRTError } from '../../errors.js';
 import { type EngineManifest, manifestPath, readManifest } from '../manifest.js';
 import { hashedPlan } from '../plan-file.js';
+import { cacheKey } from './key.js';
 
 /** An engine in a cache folder. */
 export interface CacheEntry {
@@ -23,6 +24,11 @@ const PLAN_NAME = /^([0-9a-f]{64})\.engine$/;
 /** Path of the plan of a key. */
 export function entryPath(folder: string, key: string): string {
   return join(folder, `${key}.engine`);
+}
+
+/** Whether a manifest is of the entry of that key: its parts, which may be damaged, make the key. */
+function isOf({ key, keyParts }: EngineManifest, wanted: string): boolean {
+  return key === wanted && keyParts !== undefined && cacheKey(keyParts) === wanted;
 }
 
 /** What the cache has for a key: a plan that may be used, or why there is none. */
@@ -67,7 +73,7 @@ export async function findEntry(folder: string, key: string): Promise<Found> {
   if (sha256 !== manifest.plan.sha256) {
     return { reason: 'the cached plan does not have the SHA-256 in its manifest' };
   }
-  if (manifest.key !== key || manifest.result === undefined) {
+  if (!isOf(manifest, key) || manifest.result === undefined) {
     return { reason: 'the manifest of the cached plan is not one of this cache' };
   }
   return { plan, manifest };
@@ -92,7 +98,7 @@ async function readEntry(folder: string, key: string): Promise<CacheEntry | unde
     planPath,
     bytes: plan.size + (info?.size ?? 0),
     lastUsed: Math.round(plan.mtimeMs),
-    ...(manifest?.key === key ? { manifest: withoutResult(manifest) } : {}),
+    ...(manifest !== undefined && isOf(manifest, key) ? { manifest: withoutResult(manifest) } : {}),
   };
 }
 
