@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { openSync, statfsSync, unlinkSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, systemCode, TensorRTError } from './errors.js';
@@ -32,10 +32,17 @@ export function temporaryName(path: string): string {
   );
 }
 
+/** Whether a path is a device, a pipe or a socket: such as /dev/null and /dev/stdout. */
+async function isStream(path: string): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined);
+  return info !== undefined && !info.isFile() && !info.isDirectory();
+}
+
 /**
  * Writes a set of files so that each appears whole or not at all: everything is written and synced
  * under temporary names first, then renamed. When any write fails, none of the files is replaced and
- * the temporary ones are removed. Folders are made as needed.
+ * the temporary ones are removed. Folders are made as needed. A symbolic link stays, and what it points
+ * to is replaced; a device or a pipe is written to, and never replaced.
  *
  * @param files Contents by path; strings are written as UTF-8.
  * @throws TensorRTError `WRITE_FAILED`.
@@ -43,14 +50,20 @@ export function temporaryName(path: string): string {
 export async function writeFiles(
   files: Iterable<readonly [path: string, content: Uint8Array | string]>,
 ): Promise<void> {
-  const renames: { path: string; temporary: string }[] = [];
+  const renames: { path: string; place: string; temporary: string }[] = [];
+  const streams: { path: string; content: Uint8Array | string }[] = [];
   let current = '';
   try {
     for (const [path, content] of files) {
       current = path;
+      if (await isStream(path)) {
+        streams.push({ path, content });
+        continue;
+      }
       await mkdir(dirname(path), { recursive: true });
-      const temporary = temporaryName(path);
-      renames.push({ path, temporary });
+      const place = await realpath(path).catch(() => path);
+      const temporary = temporaryName(place);
+      renames.push({ path, place, temporary });
       const handle = await open(temporary, 'wx');
       try {
         await handle.writeFile(content);
@@ -59,15 +72,28 @@ export async function writeFiles(
         await handle.close();
       }
     }
-    for (const { path, temporary } of renames) {
+    for (const { path, content } of streams) {
       current = path;
-      await rename(temporary, path);
+      await writeStream(path, content);
+    }
+    for (const { path, place, temporary } of renames) {
+      current = path;
+      await rename(temporary, place);
     }
   } catch (error) {
     await Promise.all(
       renames.map(({ temporary }) => rm(temporary, { force: true }).catch(() => {})),
     );
     throw writeFailed(current, error);
+  }
+}
+
+async function writeStream(path: string, content: Uint8Array | string): Promise<void> {
+  const handle = await open(path, 'a');
+  try {
+    await handle.writeFile(content);
+  } finally {
+    await handle.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { defined } from '../defined.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
@@ -62,6 +62,9 @@ export class TimingCacheFile {
 
   private async content(): Promise<Uint8Array> {
     try {
+      const info = await stat(this.path);
+      // A device holds nothing, or has no end.
+      if (!info.isFile() && !info.isDirectory()) return new Uint8Array();
       return await readFile(this.path);
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return new Uint8Array();

@@ -86,9 +86,11 @@ async function writeWeights(model: OnnxModel, file: string, location: string): P
   return graph;
 }
 
-async function refuseFolder(path: string): Promise<void> {
+/** What is there and is no file must not be replaced: a folder cannot be, a device could. */
+async function refuseOthers(path: string): Promise<void> {
   const info = await stat(path).catch(() => undefined);
-  if (info?.isDirectory()) throw new Error('there is a folder of that name');
+  if (info === undefined || info.isFile()) return;
+  throw new Error(`there is a ${info.isDirectory() ? 'folder' : 'device'} of that name`);
 }
 
 async function saveWithData(model: OnnxModel, path: string): Promise<void> {
@@ -110,7 +112,7 @@ async function saveWithData(model: OnnxModel, path: string): Promise<void> {
       await handle.close();
     }
     // A model and another model's data would be worse than neither: find what blocks a name first.
-    for (const { final } of targets) await refuseFolder(final);
+    for (const { final } of targets) await refuseOthers(final);
     for (const { temporary, final } of targets) await rename(temporary, final);
   } catch (error) {
     await Promise.all(
