@@ -1,9 +1,13 @@
-import { readFile, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileLib, runModule } from '../../engine/compiled-lib.js';
 import { fakeEnvironment } from '../../fakes/build.js';
 import { answersTo, DYNAMIC, FakeGpu, FIXED, type Live } from './support.js';
+
+const run = promisify(execFile);
 
 let gpu: FakeGpu;
 let root: string;
@@ -34,9 +38,15 @@ afterAll(async () => {
 });
 
 /** Runs a script on the fakes; `live` is what the fake driver still held at its end. */
-async function child(name: string, source: string, cuda = {}, args: string[] = []) {
+async function child(
+  name: string,
+  source: string,
+  cuda = {},
+  args: string[] = [],
+  more: NodeJS.ProcessEnv = {},
+) {
   const report = join(gpu.folder, `${name}.json`);
-  const env = fakeEnvironment(gpu.fakes, { cuda: { report, ...cuda } });
+  const env = { ...fakeEnvironment(gpu.fakes, { cuda: { report, ...cuda } }), ...more };
   const result = await runModule(root, prelude + source, { args, env });
   const live = JSON.parse(await readFile(report, 'utf8').catch(() => 'null')) as Live | null;
   return { ...result, live };
@@ -196,6 +206,54 @@ describe('sessions and the process around them', () => {
       { delayUs: 300 },
     );
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '20\n', stderr: '' });
+    expect(live).toMatchObject(NOTHING);
+  });
+
+  it('say so where no further thread can be started, and work on once one can', async () => {
+    const refusing = join(gpu.folder, 'no-threads');
+    await writeFile(
+      `${refusing}.c`,
+      `#define _GNU_SOURCE
+      #include <dlfcn.h>
+      #include <errno.h>
+      #include <pthread.h>
+      #include <unistd.h>
+      int pthread_create(pthread_t* t, const pthread_attr_t* a, void* (*f)(void*), void* x) {
+        if (access("${refusing}", F_OK) == 0) return EAGAIN;
+        int (*next)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*) =
+            dlsym(RTLD_NEXT, "pthread_create");
+        return next(t, a, f, x);
+      }`,
+    );
+    const library = `${refusing}.so`;
+    await run('gcc', ['-shared', '-fPIC', '-o', library, `${refusing}.c`, '-ldl']);
+    const { status, stdout, stderr, live } = await child(
+      'threads',
+      `
+      import { rmSync, writeFileSync } from 'node:fs';
+      const tell = (what) => (error) => console.log(what, error.message.split(':')[0]);
+      const session = await open(FIXED);
+      let abandoned = await open(FIXED);
+      writeFileSync(${JSON.stringify(refusing)}, '');
+      await open(FIXED).catch(tell('open'));
+      await session.release().catch(tell('release'));
+      abandoned = undefined;
+      for (let i = 0; i < 5; i += 1) {
+        globalThis.gc();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      rmSync(${JSON.stringify(refusing)});
+      const again = await open(FIXED);
+      console.log((await again.run(feedsOf(2))).scores.data.length);
+      await again.release();`,
+      {},
+      ['--expose-gc'],
+      { LD_PRELOAD: library },
+    );
+    expect({ status, stdout, stderr }).toEqual({
+      ...{ status: 0, stderr: '' },
+      stdout: 'open Cannot start a thread\nrelease Cannot start a thread\n20\n',
+    });
     expect(live).toMatchObject(NOTHING);
   });
 
