@@ -134,11 +134,7 @@ class Calibration::State {
           Error("CALIBRATION_FAILED", "There is no batch to calibrate with",
                 "Check what gives the batches: an iterator can be used once only."));
     }
-    if (first->bytes.size() != inputs_.size() || first->shapes.size() != inputs_.size()) {
-      throw Error("CALIBRATION_FAILED", "A batch has " + std::to_string(first->bytes.size()) +
-                                            " tensors, and the network has " +
-                                            std::to_string(inputs_.size()) + " inputs");
-    }
+    RefuseMisshapen(*first);
     std::vector<FeedInput> inputs;
     for (size_t i = 0; i < inputs_.size(); ++i) {
       inputs.push_back({inputs_[i].name, KindOf(inputs_[i]), first->bytes[i]});
@@ -148,6 +144,20 @@ class Calibration::State {
     staging_ = std::make_unique<CalibrationStaging>(options_.device, inputs);
     feed_.Start(std::move(inputs), staging_->slots());
     return std::move(first->shapes);
+  }
+
+  // The source has checked what it offers; what would be read or written outside of an array is refused
+  // here all the same.
+  void RefuseMisshapen(const OfferedBatch& batch) const {
+    bool fits = batch.bytes.size() == inputs_.size() && batch.data.size() == inputs_.size() &&
+                batch.shapes.size() == inputs_.size();
+    for (size_t i = 0; fits && i < inputs_.size(); ++i) {
+      fits = batch.shapes[i].size() == inputs_[i].shape.size();
+    }
+    if (!fits) {
+      throw Error("CALIBRATION_FAILED",
+                  "The first batch has other tensors or ranks than the network's inputs");
+    }
   }
 
   // TensorRT refused the cache, and asks for data during the build.

@@ -18,7 +18,15 @@ namespace {
   std::exit(1);
 }
 
-enum class Ending { kEnd, kCancel, kCancelWhileOffered, kNotANumber, kEmpty };
+enum class Ending {
+  kEnd,
+  kCancel,
+  kCancelWhileOffered,
+  kNotANumber,
+  kEmpty,
+  kNoTensors,
+  kManyDimensions,
+};
 
 // What JavaScript is to the real thing: a thread that is asked for batches, and offers them.
 class Source {
@@ -58,6 +66,8 @@ class Source {
     batch.data = {reinterpret_cast<const unsigned char*>(memory_->data())};
     batch.bytes = {memory_->size() * sizeof(float)};
     batch.shapes = {{2, 3, 4, 4}};
+    if (ending_ == Ending::kNoTensors) batch = {};
+    if (ending_ == Ending::kManyDimensions) batch.shapes[0].resize(100, 1);
     feed->Offer(std::move(batch));
     if (ending_ == Ending::kCancelWhileOffered && count_ == 3) {
       control->Cancel();
@@ -113,7 +123,7 @@ void RunBuild(char** argv, Ending ending, trtn::CalibrationAlgorithm algorithm) 
   }
   if (!result.failure || result.plan != nullptr) Fail("a plan in place of a failure");
   const std::string& code = result.failure->code();
-  const bool refused = ending == Ending::kEmpty || ending == Ending::kNotANumber;
+  const bool refused = ending != Ending::kCancel && ending != Ending::kCancelWhileOffered;
   if (code != "CANCELLED" && !(refused && code == "CALIBRATION_FAILED")) Fail(code);
 }
 
@@ -124,7 +134,8 @@ int main(int argc, char** argv) {
   for (int round = 0; round < 8; ++round) {
     std::vector<std::thread> builds;
     for (const Ending ending : {Ending::kEnd, Ending::kCancel, Ending::kCancelWhileOffered,
-                                Ending::kNotANumber, Ending::kEmpty, Ending::kEnd}) {
+                                Ending::kNotANumber, Ending::kEmpty, Ending::kNoTensors,
+                                Ending::kManyDimensions, Ending::kEnd}) {
       const auto algorithm = round % 2 == 0 ? trtn::CalibrationAlgorithm::kMinMax
                                             : trtn::CalibrationAlgorithm::kEntropy2;
       builds.emplace_back([=] { RunBuild(argv, ending, algorithm); });
