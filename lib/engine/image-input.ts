@@ -1,4 +1,3 @@
-import { create } from '@bufbuild/protobuf';
 import { expected, number } from '../arguments.js';
 import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
@@ -14,8 +13,8 @@ import {
   graphOf,
   type NodeProto,
   type OnnxModel,
+  tensorInfo,
   type ValueInfoProto,
-  ValueInfoProtoSchema,
 } from '../onnx/index.js';
 import type { OptimizationProfile } from './options.js';
 
@@ -138,16 +137,11 @@ function describedValue(
   extents: readonly Extent[],
   order: readonly number[],
 ): ValueInfoProto {
-  const dim = order.map((axis) => {
+  const shape = order.map((axis) => {
     const { value, name: symbol } = extents[axis]!;
-    if (value !== undefined) return { value: { case: 'dimValue' as const, value } };
-    if (symbol !== undefined) return { value: { case: 'dimParam' as const, value: symbol } };
-    return { value: { case: undefined } };
+    return value === undefined ? (symbol ?? '') : Number(value);
   });
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: { value: { case: 'tensorType', value: { elemType, shape: { dim } } } },
-  });
+  return tensorInfo(name, elemType, shape);
 }
 
 /** A node that reads `from`; undefined where nothing is to be done. */

@@ -39,6 +39,12 @@ export {
   tensorBytes,
 } from './tensors.js';
 export { topologicalSort } from './topological-sort.js';
-export { type DeclaredValue, declaredValue, retyped, tensorRanks } from './value-info.js';
+export {
+  type DeclaredValue,
+  declaredValue,
+  retyped,
+  tensorInfo,
+  tensorRanks,
+} from './value-info.js';
 export { elementTypes } from './value-types.js';
 export { allTensors, type FoundTensor } from './walk.js';

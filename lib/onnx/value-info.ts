@@ -1,3 +1,4 @@
+import { create } from '@bufbuild/protobuf';
 import { defined } from '../defined.js';
 import { intAttribute, intsAttribute } from './attributes.js';
 import { shallowCopy } from './copy.js';
@@ -37,6 +38,29 @@ export function declaredValue(info: ValueInfoProto): DeclaredValue {
     type: dataTypeName(value.value.elemType),
     ...defined({ shape: dims }),
   };
+}
+
+/**
+ * The declaration of a tensor.
+ *
+ * @param name Name of the tensor.
+ * @param elemType ONNX's number of its element type.
+ * @param shape Extents; a string is a symbolic name, an empty one stands for one without a name. Absent when
+ *   nothing is known.
+ */
+export function tensorInfo(
+  name: string,
+  elemType: number,
+  shape?: readonly (number | string)[],
+): ValueInfoProto {
+  const dim = shape?.map((extent) => {
+    if (typeof extent === 'number') {
+      return { value: { case: 'dimValue' as const, value: BigInt(extent) } };
+    }
+    return extent === '' ? {} : { value: { case: 'dimParam' as const, value: extent } };
+  });
+  const value = { elemType, ...(dim === undefined ? {} : { shape: { dim } }) };
+  return create(ValueInfoProtoSchema, { name, type: { value: { case: 'tensorType', value } } });
 }
 
 /** The declaration of a tensor with another element type; others come back as they are. */

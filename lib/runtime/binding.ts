@@ -126,6 +126,11 @@ export interface BaseBinding {
    * changed until the promise settles.
    */
   countLater(jobs: readonly CountJob[]): Promise<void>;
+  /**
+   * Four numbers for each array: lowest and highest value, smallest magnitude, and 1 where there is NaN,
+   * which the others leave out. Infinite, the wrong way, without values; zeros come without a sign.
+   */
+  scanBounds(arrays: readonly Float32Array[]): Float64Array;
   /** GPUs; empty without a driver. */
   devices(): DeviceInfo[];
   /** The CUDA version of the driver, `12040` for 12.4; undefined without a driver. */
@@ -136,9 +141,9 @@ export interface BaseBinding {
   libraryVersion(path: string): number;
 }
 
-/** Values to be counted, and where; the arguments of {@link BaseBinding.countBins}. */
+/** Values to be counted, and where: see {@link BaseBinding.countBins}. */
 export interface CountJob {
-  values: Float32Array;
+  values: readonly Float32Array[];
   edges: Float32Array;
   counts: Float64Array;
   absolute: boolean;

@@ -90,6 +90,7 @@ export function baseBinding(): BaseBinding | undefined {
     resample: native.resample,
     countBins: native.countBins,
     countLater: native.countLater,
+    scanBounds: native.scanBounds,
     queryDriver: native.queryDriver,
     libraryVersion: native.libraryVersion,
     devices: () => native.queryDriver().devices,

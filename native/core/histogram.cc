@@ -67,12 +67,16 @@ class Counter {
 
 }  // namespace
 
-void CountBins(const float* values, size_t size, const float* edges, int32_t bins, double* counts,
-               const HistogramOptions& options) {
+void CountBins(const std::vector<FloatSpan>& values, const float* edges, int32_t bins,
+               double* counts, const HistogramOptions& options) {
   Counter counter(edges, bins, options);
   const auto width = static_cast<size_t>(bins);
-  if (size < 8 * width) {
-    for (size_t i = 0; i < size; ++i) counter.Add(values[i], counts);
+  size_t size = 0;
+  for (const FloatSpan& span : values) size += span.size;
+  if (size < width) {
+    for (const FloatSpan& span : values) {
+      for (size_t i = 0; i < span.size; ++i) counter.Add(span.data[i], counts);
+    }
     return;
   }
   counter.Vectorise();
@@ -81,10 +85,21 @@ void CountBins(const float* values, size_t size, const float* edges, int32_t bin
   const size_t parts = std::clamp<size_t>(size / kValuesPerThread, 1, most);
   std::vector<uint32_t> found(kHistogramTables * width * parts);
   const auto work = [&](size_t part) {
-    const size_t begin = size * part / parts;
     // A count of 32 bits holds what a piece of this size can bring.
-    counter.Add(values + begin, size * (part + 1) / parts - begin,
-                found.data() + kHistogramTables * width * part);
+    uint32_t* const tables = found.data() + kHistogramTables * width * part;
+    size_t begin = size * part / parts;
+    size_t left = size * (part + 1) / parts - begin;
+    for (const FloatSpan& span : values) {
+      if (left == 0) break;
+      if (begin >= span.size) {
+        begin -= span.size;
+        continue;
+      }
+      const size_t taken = std::min(left, span.size - begin);
+      counter.Add(span.data + begin, taken, tables);
+      left -= taken;
+      begin = 0;
+    }
   };
   std::vector<std::thread> threads;
   threads.reserve(parts);
@@ -97,7 +112,9 @@ void CountBins(const float* values, size_t size, const float* edges, int32_t bin
   }
   work(0);
   for (std::thread& thread : threads) thread.join();
-  for (size_t i = 0; i < found.size(); ++i) counts[i % width] += found[i];
+  for (size_t table = 0; table < found.size(); table += width) {
+    for (size_t bin = 0; bin < width; ++bin) counts[bin] += found[table + bin];
+  }
 }
 
 }  // namespace trtn

@@ -2,8 +2,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace trtn {
+
+// Numbers side by side in memory.
+struct FloatSpan {
+  const float* data;
+  size_t size;
+};
 
 // How values are counted.
 struct HistogramOptions {
@@ -18,7 +25,7 @@ struct HistogramOptions {
 //
 // `edges` are `bins` + 1 ascending numbers, and no edge lies further than half a bin from where
 // equal bins would have it.
-void CountBins(const float* values, size_t size, const float* edges, int32_t bins, double* counts,
-               const HistogramOptions& options);
+void CountBins(const std::vector<FloatSpan>& values, const float* edges, int32_t bins,
+               double* counts, const HistogramOptions& options);
 
 }  // namespace trtn

@@ -10,6 +10,7 @@
 #include "node/count_worker.h"
 #include "node/pixels_worker.h"
 #include "node/resample_worker.h"
+#include "node/scan_bounds.h"
 
 namespace trtn {
 namespace {
@@ -68,6 +69,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("packImages", Napi::Function::New<StartPack>(env));
   exports.Set("countBins", Napi::Function::New<Count>(env));
   exports.Set("countLater", Napi::Function::New<StartCount>(env));
+  exports.Set("scanBounds", Napi::Function::New<ScanAll>(env));
   exports.Set("resample", Napi::Function::New<StartResample>(env));
   exports.Set("queryDriver", Napi::Function::New<Devices>(env));
   exports.Set("libraryVersion", Napi::Function::New<LibraryVersionOfPath>(env));

@@ -6,42 +6,42 @@
 #include <vector>
 
 #include "core/histogram.h"
+#include "node/typed_array.h"
 
 namespace trtn {
 namespace {
 
 struct Job {
-  const float* values;
-  size_t size;
+  std::vector<FloatSpan> values;
   const float* edges;
   int32_t bins;
   double* counts;
   HistogramOptions options;
 
-  void Run() const { CountBins(values, size, edges, bins, counts, options); }
+  void Run() const { CountBins(values, edges, bins, counts, options); }
 };
 
-bool IsArray(Napi::Value value, napi_typedarray_type type) {
-  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == type;
+[[noreturn]] void WrongArrays(Napi::Env env) {
+  throw Napi::TypeError::New(env, "Expected values and edges of float32 and counts of float64");
+}
+
+FloatSpan SpanOf(Napi::Value values) {
+  FloatSpan span{nullptr, 0};
+  if (!TypedArrayOf(values, napi_float32_array, span.data, span.size)) WrongArrays(values.Env());
+  return span;
 }
 
 // Sizes are checked here, because a wrong one would write outside of the array.
-Job JobOf(Napi::Env env, Napi::Value values, Napi::Value edges, Napi::Value counts,
+Job JobOf(Napi::Env env, std::vector<FloatSpan> values, Napi::Value edges, Napi::Value counts,
           const HistogramOptions& options) {
-  if (!IsArray(values, napi_float32_array) || !IsArray(edges, napi_float32_array) ||
-      !IsArray(counts, napi_float64_array)) {
-    throw Napi::TypeError::New(env,
-                               "Expected values and edges of float32 and counts of float64");
-  }
-  const auto from = values.As<Napi::Float32Array>();
-  const auto borders = edges.As<Napi::Float32Array>();
-  auto to = counts.As<Napi::Float64Array>();
-  const size_t bins = to.ElementLength();
-  if (bins == 0 || bins > (size_t{1} << 24) || borders.ElementLength() != bins + 1) {
+  const FloatSpan borders = SpanOf(edges);
+  double* to = nullptr;
+  size_t bins = 0;
+  if (!TypedArrayOf(counts, napi_float64_array, to, bins)) WrongArrays(env);
+  if (bins == 0 || bins > (size_t{1} << 24) || borders.size != bins + 1) {
     throw Napi::RangeError::New(env, "Expected one more edge than counts, at most 2^24");
   }
-  return {from.Data(),    from.ElementLength(), borders.Data(), static_cast<int32_t>(bins),
-          to.Data(), options};
+  return {std::move(values), borders.data, static_cast<int32_t>(bins), to, options};
 }
 
 HistogramOptions OptionsOf(Napi::Value absolute, Napi::Value lower, Napi::Value upper) {
@@ -79,7 +79,7 @@ class CountWorker final : public Napi::AsyncWorker {
 
 void Count(const Napi::CallbackInfo& info) {
   const HistogramOptions options = OptionsOf(info[3], info[4], info[5]);
-  JobOf(info.Env(), info[0], info[1], info[2], options).Run();
+  JobOf(info.Env(), {SpanOf(info[0])}, info[1], info[2], options).Run();
 }
 
 Napi::Value StartCount(const Napi::CallbackInfo& info) {
@@ -97,9 +97,20 @@ Napi::Value StartCount(const Napi::CallbackInfo& info) {
     const Napi::Value values = job.Get("values");
     const Napi::Value edges = job.Get("edges");
     const Napi::Value counts = job.Get("counts");
-    for (const Napi::Value& array : {values, edges, counts}) list.Set(kept++, array);
+    if (!values.IsArray()) throw Napi::TypeError::New(env, "Expected a list of values to count");
+    std::vector<FloatSpan> spans;
+    const auto arrays = values.As<Napi::Array>();
+    spans.reserve(arrays.Length());
+    for (uint32_t k = 0; k < arrays.Length(); ++k) {
+      const Napi::HandleScope scope(env);
+      const Napi::Value array = arrays.Get(k);
+      spans.push_back(SpanOf(array));
+      list.Set(kept++, array);
+    }
+    list.Set(kept++, edges);
+    list.Set(kept++, counts);
     jobs.push_back(
-        JobOf(env, values, edges, counts,
+        JobOf(env, std::move(spans), edges, counts,
               OptionsOf(job.Get("absolute"), job.Get("lower"), job.Get("upper"))));
   }
   auto* worker = new CountWorker(list, std::move(jobs));

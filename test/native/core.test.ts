@@ -40,7 +40,7 @@ describe('native/core, without Node, under AddressSanitizer and UndefinedBehavio
       { ASAN_OPTIONS: 'detect_leaks=1' },
     );
     expect(output).not.toContain('FAILED');
-    expect(output.match(/^ok /gm)?.length ?? 0, output).toBe(28);
+    expect(output.match(/^ok /gm)?.length ?? 0, output).toBe(30);
     expect(status).toBe(0);
   });
 });

@@ -1,6 +1,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "check.h"
@@ -12,6 +13,7 @@
 #include "core/resample.h"
 #include "core/shared_library.h"
 #include "core/text.h"
+#include "core/value_bounds.h"
 
 namespace trtn {
 
@@ -51,7 +53,7 @@ TEST(BinsAreCountedAlikeOnOneThreadAndOnMany) {
   options.lower = -1.0F;
   options.upper = 2.0F;
   std::vector<double> counts(kBins, 1.0);
-  CountBins(values.data(), values.size(), edges.data(), kBins, counts.data(), options);
+  CountBins({{values.data(), values.size()}}, edges.data(), kBins, counts.data(), options);
   std::vector<double> expected(kBins, 1.0);
   // 1.0 is the right edge of the last bin; what lies above is left out.
   for (size_t i = 1; i < values.size(); ++i) {
@@ -63,10 +65,67 @@ TEST(BinsAreCountedAlikeOnOneThreadAndOnMany) {
   options.absolute = true;
   const std::array<float, 4> signs{-0.5F, 0.5F, -7.0F, 3.0F};
   options.upper = 0.25F;
-  CountBins(signs.data(), signs.size(), edges.data(), kBins, few.data(), options);
+  CountBins({{signs.data(), signs.size()}}, edges.data(), kBins, few.data(), options);
   CHECK_EQ(few[16], 2.0);  // 0.5 and 3 are clamped to 0.25
   CHECK_EQ(few[32], 1.0);
   CHECK_EQ(few[63], 1.0);  // -7 is clamped to -1, whose magnitude is the last edge
+}
+
+TEST(ValuesInPiecesAreCountedAsInOne) {
+  constexpr int32_t kBins = 7;
+  std::vector<float> edges(kBins + 1);
+  for (int32_t i = 0; i <= kBins; ++i) edges[i] = static_cast<float>(i);
+  std::vector<float> values((size_t{1} << 20) + 5);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * 7919 % 9) - 0.5F;
+  HistogramOptions options;
+  options.lower = -2.0F;
+  options.upper = 20.0F;
+  std::vector<double> expected(kBins, 0.0);
+  CountBins({{values.data(), values.size()}}, edges.data(), kBins, expected.data(), options);
+  // Each in memory of its own size, so that reading beyond one is found.
+  std::vector<std::vector<float>> pieces;
+  size_t begin = 0;
+  for (size_t size : {size_t{0}, size_t{1}, size_t{3}, size_t{700000}, size_t{0}, size_t{9}}) {
+    pieces.emplace_back(values.begin() + begin, values.begin() + begin + size);
+    begin += size;
+  }
+  pieces.emplace_back(values.begin() + begin, values.end());
+  std::vector<FloatSpan> spans;
+  for (const auto& piece : pieces) spans.push_back({piece.data(), piece.size()});
+  std::vector<double> counts(kBins, 0.0);
+  CountBins(spans, edges.data(), kBins, counts.data(), options);
+  CHECK_EQ(counts == expected, true);
+  double sum = 0.0;
+  for (const double count : counts) sum += count;
+  // Of nine values one lies below the edges and one above.
+  CHECK_EQ(sum > 0.7 * values.size() && sum < 0.8 * values.size(), true);
+}
+
+TEST(BoundsLeaveNaNOut) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const ValueBounds none = ScanBounds(nullptr, 0);
+  CHECK_EQ(none.lowest, kInfinity);
+  CHECK_EQ(none.highest, -kInfinity);
+  CHECK_EQ(none.smallest, kInfinity);
+  CHECK_EQ(none.nan, false);
+  for (size_t size = 1; size < 70; ++size) {
+    for (size_t place = 0; place < size; ++place) {
+      std::vector<float> values(size, 0.5F);
+      values[place] = -3.0F;
+      const ValueBounds found = ScanBounds(values.data(), values.size());
+      CHECK_EQ(found.lowest, -3.0F);
+      CHECK_EQ(found.highest, size == 1 ? -3.0F : 0.5F);
+      CHECK_EQ(found.smallest, size == 1 ? 3.0F : 0.5F);
+      CHECK_EQ(found.nan, false);
+      values[place] = std::nanf("");
+      CHECK_EQ(ScanBounds(values.data(), values.size()).nan, true);
+    }
+  }
+  const std::array<float, 3> zeros{-0.0F, 1.0F, std::nanf("")};
+  const ValueBounds bounds = ScanBounds(zeros.data(), zeros.size());
+  CHECK_EQ(std::signbit(bounds.lowest), false);
+  CHECK_EQ(bounds.smallest, 0.0F);
+  CHECK_EQ(bounds.highest, 1.0F);
 }
 
 TEST(ValuesOutsideOfTheEdgesTouchNothing) {
@@ -81,7 +140,7 @@ TEST(ValuesOutsideOfTheEdgesTouchNothing) {
   options.lower = -10.0F;
   options.upper = 10.0F;
   std::vector<double> counts(kBins, 0.0);
-  CountBins(values.data(), values.size(), edges.data(), kBins, counts.data(), options);
+  CountBins({{values.data(), values.size()}}, edges.data(), kBins, counts.data(), options);
   std::vector<double> expected(kBins, 0.0);
   expected[0] = static_cast<double>((values.size() + 3) / pattern.size());
   CHECK_EQ(counts == expected, true);

@@ -211,7 +211,7 @@ TEST(BinsAreThoseOfASearch) {
       if (bin >= 0) expected[static_cast<size_t>(bin)] += 1;
     }
     std::vector<double> counts(static_cast<size_t>(bins), 3.0);
-    CountBins(values.data(), values.size(), edges.data(), bins, counts.data(), options);
+    CountBins({{values.data(), values.size()}}, edges.data(), bins, counts.data(), options);
     CHECK_EQ(counts == expected, true);
   }
 }
@@ -230,7 +230,7 @@ TEST(CountingFromSeveralThreadsIsThatOfOne) {
   std::vector<std::thread> callers;
   for (std::vector<double>& own : counts) {
     callers.emplace_back([&] {
-      CountBins(values.data(), values.size(), edges.data(), kBins, own.data(), options);
+      CountBins({{values.data(), values.size()}}, edges.data(), kBins, own.data(), options);
     });
   }
   for (std::thread& caller : callers) caller.join();

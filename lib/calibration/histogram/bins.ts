@@ -89,7 +89,7 @@ export function uniformBins(
     edges,
     count: (values, counts, clamp = NO_CLAMP, later) => {
       if (guessed && later?.possible) {
-        later.add({ values, edges, counts, absolute, lower: clamp.lower, upper: clamp.upper });
+        later.add(values, { edges, counts, absolute, lower: clamp.lower, upper: clamp.upper });
         return;
       }
       if (guessed && countNatively(values, counts, edges, absolute, clamp)) return;

@@ -1,4 +1,3 @@
-import { create } from '@bufbuild/protobuf';
 import { TensorRTError } from '../../errors.js';
 import {
   createNode,
@@ -10,7 +9,7 @@ import {
   halfToFloat,
   type OnnxModel,
   opsetVersion,
-  ValueInfoProtoSchema,
+  tensorInfo,
 } from '../../onnx/index.js';
 import type { NamedTensors, Tensor } from '../../tensor.js';
 import type { GraphProvider, GraphRunner } from '../graph-runner.js';
@@ -60,8 +59,7 @@ function withChannelBounds(model: OnnxModel, tensors: readonly ObservedTensor[])
       }
     }
     graph.node.push(createNode(opType, inputs, [output], { name: output }, attributes));
-    const type = { value: { case: 'tensorType' as const, value: { elemType: onnxType(tensor) } } };
-    graph.output.push(create(ValueInfoProtoSchema, { name: output, type }));
+    graph.output.push(tensorInfo(output, onnxType(tensor)));
     return output;
   };
   const reduced = tensors.map((tensor): Reduced => {

@@ -1,4 +1,3 @@
-import { create } from '@bufbuild/protobuf';
 import {
   createNode,
   createTensor,
@@ -8,7 +7,7 @@ import {
   graphOf,
   type OnnxModel,
   opsetVersion,
-  ValueInfoProtoSchema,
+  tensorInfo,
 } from '../../onnx/index.js';
 import type { ObservedTensor } from './observed-tensors.js';
 
@@ -105,8 +104,7 @@ export class Reducer {
   output(names: readonly string[], axis: 0 | 1, elemType: number): string {
     const name = this.#index.uniqueName('tensorrt_node_bounds');
     this.#graph.node.push(createNode('Concat', names, [name], { name }, { axis }));
-    const type = { value: { case: 'tensorType' as const, value: { elemType } } };
-    this.#graph.output.push(create(ValueInfoProtoSchema, { name, type }));
+    this.#graph.output.push(tensorInfo(name, elemType));
     return name;
   }
 

@@ -7,7 +7,7 @@ import {
   type OnnxModel,
   type TensorProto,
   tensorDims,
-  type ValueInfoProto,
+  tensorInfo,
   ValueInfoProtoSchema,
 } from '../../onnx/index.js';
 
@@ -20,18 +20,6 @@ function isWeight(tensor: TensorProto): boolean {
     tensor.dims.length >= 2 &&
     (byteLength(tensor) ?? 0) >= LARGE_BYTES
   );
-}
-
-function typedInput(tensor: TensorProto): ValueInfoProto {
-  const dim = tensorDims(tensor).map((extent) => ({
-    value: { case: 'dimValue' as const, value: BigInt(extent) },
-  }));
-  return create(ValueInfoProtoSchema, {
-    name: tensor.name,
-    type: {
-      value: { case: 'tensorType', value: { elemType: tensor.dataType, shape: { dim } } },
-    },
-  });
 }
 
 /**
@@ -57,7 +45,11 @@ export function probeModel(
     const listed = new Set(graph.input.map(({ name }) => name));
     const weights = graph.initializer.filter(isWeight);
     graph.initializer = graph.initializer.filter((tensor) => !isWeight(tensor));
-    graph.input.push(...weights.filter(({ name }) => !listed.has(name)).map(typedInput));
+    graph.input.push(
+      ...weights
+        .filter(({ name }) => !listed.has(name))
+        .map((tensor) => tensorInfo(tensor.name, tensor.dataType, tensorDims(tensor))),
+    );
   }
   return copy;
 }

@@ -9,6 +9,7 @@ import {
 } from '../../runtime/onnxruntime.js';
 import type { GraphProvider, GraphRunner, InnerTensor, OpenGraphOptions } from '../graph-runner.js';
 import { OnnxRuntimeGraph, wordsOf } from './graph.js';
+import { joinOutputs } from './joined-outputs.js';
 import { probeModel } from './probe.js';
 import { sessionModel } from './session-model.js';
 
@@ -83,16 +84,21 @@ class OnnxRuntimeProvider implements GraphProvider {
     const ort = await loadOnnxRuntime();
     try {
       const level = options.exact ? 'disabled' : 'all';
-      // A guess, so that few models are opened twice; the time of a run decides.
-      const single = weightBytes(model) < SMALL_MODEL_BYTES;
-      const open = (one: boolean) =>
-        this.#create(model, level, this.#threads ?? (one ? 1 : undefined));
-      return new OnnxRuntimeGraph({
+      const joined = joinOutputs(model);
+      return await OnnxRuntimeGraph.open({
         ort,
-        session: await open(single),
         label: labelOf(model),
-        single,
-        ...(this.#threads === undefined ? { reopen: open } : {}),
+        // A guess, so that few models are opened twice; the time of a run decides.
+        first: {
+          single: weightBytes(model) < SMALL_MODEL_BYTES,
+          joined: joined !== undefined,
+        },
+        open: (how) => {
+          const threads = this.#threads ?? (how.single ? 1 : undefined);
+          return this.#create(how.joined ? joined!.model : model, level, threads);
+        },
+        adapt: this.#threads === undefined,
+        ...defined({ joined }),
       });
     } catch (error) {
       throw this.#refused(model, error);

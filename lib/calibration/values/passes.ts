@@ -2,7 +2,13 @@ import { TensorRTError } from '../../errors.js';
 import type { OnnxModel } from '../../onnx/index.js';
 import type { NamedTensors } from '../../tensor.js';
 import type { GraphProvider } from '../graph-runner.js';
-import { emptyBounds, scanBounds, type ValueBounds } from '../histogram/bounds.js';
+import {
+  boundsOfAll,
+  clampBounds,
+  emptyBounds,
+  mergeValueBounds,
+  type ValueBounds,
+} from '../histogram/bounds.js';
 import type { HistogramCalibration } from '../histogram/calibration.js';
 import { DeferredCounts } from '../histogram/deferred-counts.js';
 import { type Batches, BatchWalk, type CollectOptions, inputsIn } from '../minmax/batches.js';
@@ -83,7 +89,7 @@ export class ValuePasses {
     this.#nan = new Set();
     let measured = 0;
     await this.#walk.forEach(again(), options, 'measure', async (feeds) => {
-      state.add(await this.#measurer.measure(feeds));
+      state.add(await (this.#reader.few ? this.#scan(feeds) : this.#measurer.measure(feeds)));
       measured += inputsIn(feeds);
     });
     if (measured === 0) return;
@@ -152,13 +158,16 @@ export class ValuePasses {
     };
   }
 
-  /** The bounds of a batch in which there is NaN, value by value. */
+  /** The bounds of a batch by its values: where they are few, and where there is NaN. */
   async #scan(feeds: NamedTensors): Promise<Bounds> {
     const bounds = unknownBounds(this.#position.size);
     const values = await this.#reader.read(feeds);
+    const scanned = boundsOfAll([...values.values()]);
+    const boundsOf = new Map(Array.from(values.keys(), (name, i) => [name, scanned[i]!]));
     for (const { names, pieces } of this.groups) {
-      const found = emptyBounds();
-      for (const piece of pieces) scanBounds(this.#reader.valuesOf(piece, values), found);
+      const found = pieces
+        .map((piece) => clampBounds(boundsOf.get(piece.source) ?? emptyBounds(), piece))
+        .reduce(mergeValueBounds, emptyBounds());
       const known = found.lowest <= found.highest || !found.nan;
       for (const name of names) {
         const position = this.#position.get(name)!;

@@ -1,11 +1,10 @@
-import { create } from '@bufbuild/protobuf';
 import {
   editableCopy,
   GraphIndex,
   graphOf,
   halfToFloat,
   type OnnxModel,
-  ValueInfoProtoSchema,
+  tensorInfo,
 } from '../../onnx/index.js';
 import type { NamedTensors, Tensor } from '../../tensor.js';
 import type { GraphProvider, GraphRunner } from '../graph-runner.js';
@@ -19,15 +18,26 @@ function withOutputs(model: OnnxModel, tensors: readonly ObservedTensor[]): Onnx
   const copy = editableCopy(model);
   const graph = graphOf(copy);
   const declared = new Map(graph.output.map((info) => [info.name, info]));
+  // With their shapes, from which whoever runs the graph may know how many values come.
   graph.output = tensors.map(
     (tensor) =>
-      declared.get(tensor.name) ??
-      create(ValueInfoProtoSchema, {
-        name: tensor.name,
-        type: { value: { case: 'tensorType', value: { elemType: onnxType(tensor) } } },
-      }),
+      declared.get(tensor.name) ?? tensorInfo(tensor.name, onnxType(tensor), tensor.shape),
   );
   return copy;
+}
+
+/** Values of one input up to which reading them all is cheaper than to reduce them in the graph. */
+const FEW_VALUES = 2 ** 16;
+
+function isFew(tensors: readonly ObservedTensor[]): boolean {
+  let count = 0;
+  for (const { shape } of tensors) {
+    // No dims may mean that they are not known; the first one is the batch.
+    if (shape === undefined || shape.length === 0) return false;
+    count += shape.slice(1).reduce((product: number, extent) => product * Number(extent), 1);
+  }
+  // A symbolic extent makes it NaN.
+  return count <= FEW_VALUES;
 }
 
 function floats({ type, data }: Tensor): Float32Array {
@@ -53,6 +63,11 @@ export class ValueReader {
     const isInside = ({ name }: ObservedTensor) => index.producer(name) !== undefined;
     this.#inside = plan.reduced.filter(isInside);
     this.#inputs = plan.reduced.filter((tensor) => !isInside(tensor));
+  }
+
+  /** Whether there are so few values that their bounds are found soonest by reading them. */
+  get few(): boolean {
+    return isFew([...this.#inputs, ...this.#inside]);
   }
 
   /** The values of every measured tensor for one batch, by name. */
