@@ -77,6 +77,7 @@ export {
   threadPoolSize,
   threadPoolWarning,
 } from './runtime/index.js';
+export { GRAPH_OPTIMIZATION_LEVELS, type GraphOptimizationLevel } from './runtime/onnxruntime.js';
 export {
   type AnyTensor,
   DeviceTensor,

@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
-import { expected, integer } from '../arguments.js';
+import { expected, integer, oneOf } from '../arguments.js';
 import { defined } from '../defined.js';
 import { loadModel, type OnnxModel } from '../onnx/index.js';
+import { GRAPH_OPTIMIZATION_LEVELS, type GraphOptimizationLevel } from '../runtime/onnxruntime.js';
 import { startAhead } from './ahead.js';
 import type { GraphProvider } from './graph-runner.js';
 import type { HistogramMethodOptions } from './histogram/calibration.js';
@@ -20,6 +21,12 @@ import type { RepeatableBatches } from './values/passes.js';
 export interface CalibrateOptions extends CollectOptions, MethodOptions {
   /** Threads that compute one run on the CPU; ONNX Runtime chooses by default (one a core). */
   threads?: number;
+  /**
+   * How far ONNX Runtime's CPU provider may rewrite the graph: `all` by default; `disabled` computes every
+   * operator as its own calibrators do. The difference is rounding, 1e-6 of amax, which may make a
+   * histogram method choose the edge beside.
+   */
+  graphOptimizationLevel?: GraphOptimizationLevel;
   /** What runs the model; ONNX Runtime's CPU provider by default. */
   provider?: GraphProvider;
   /** Folder of the external data of a model that is given as bytes. */
@@ -135,9 +142,13 @@ export async function calibrate(
 }
 
 /** What runs the model. */
-export function providerOf({ provider, threads }: CalibrateOptions): GraphProvider {
+export function providerOf(options: CalibrateOptions): GraphProvider {
+  const { provider, threads, graphOptimizationLevel } = options;
   if (threads !== undefined) integer('threads', threads, 1, 1024);
-  return provider ?? onnxRuntimeProvider(defined({ threads }));
+  if (graphOptimizationLevel !== undefined) {
+    oneOf('graphOptimizationLevel', graphOptimizationLevel, GRAPH_OPTIMIZATION_LEVELS);
+  }
+  return provider ?? onnxRuntimeProvider(defined({ threads, graphOptimizationLevel }));
 }
 
 /** A model: path of the .onnx file, its bytes, or what `loadModel` gave. */

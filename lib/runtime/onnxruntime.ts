@@ -55,12 +55,18 @@ export async function onnxRuntimeVersion(): Promise<string> {
   return env.versions.node ?? env.versions.common;
 }
 
+/** How far ONNX Runtime may rewrite a graph, by its own names. */
+export const GRAPH_OPTIMIZATION_LEVELS = ['disabled', 'basic', 'extended', 'all'] as const;
+
+/** One of {@link GRAPH_OPTIMIZATION_LEVELS}. */
+export type GraphOptimizationLevel = (typeof GRAPH_OPTIMIZATION_LEVELS)[number];
+
 /** Options of {@link onnxRuntimeSessionOptions}. */
 export interface OnnxRuntimeOptions {
   /** Threads that compute one run; ONNX Runtime chooses by default (one a core). */
   threads?: number;
   /** How far ONNX Runtime may rewrite the graph; `all` by default, as its own default. */
-  graphOptimizationLevel?: 'disabled' | 'basic' | 'extended' | 'all';
+  graphOptimizationLevel?: GraphOptimizationLevel;
   /** Folder of a model's external data, for a model that is given as bytes. */
   externalDataFolder?: string;
   /**

@@ -5,6 +5,8 @@ import { defined } from '../defined.js';
 import { messageOf, TensorRTError } from '../errors.js';
 import {
   fromOnnxRuntime,
+  GRAPH_OPTIMIZATION_LEVELS,
+  type GraphOptimizationLevel,
   loadOnnxRuntime,
   onnxRuntimeSessionOptions,
   toOnnxRuntime,
@@ -19,10 +21,8 @@ export interface OnnxRuntimeSessionOptions {
   /** Threads that compute one run; ONNX Runtime chooses by default (one a core). */
   threads?: number;
   /** How far ONNX Runtime may rewrite the graph; `all` by default, as its own default. */
-  graphOptimizationLevel?: 'disabled' | 'basic' | 'extended' | 'all';
+  graphOptimizationLevel?: GraphOptimizationLevel;
 }
-
-const LEVELS = ['disabled', 'basic', 'extended', 'all'] as const;
 
 /**
  * On x86 processors without VNNI, ONNX Runtime's default int8 kernels add pairs of products in 16
@@ -151,7 +151,7 @@ export async function openOnnxRuntimeSession(
   }
   if (options.threads !== undefined) integer('threads', options.threads, 1, 1024);
   if (options.graphOptimizationLevel !== undefined) {
-    oneOf('graphOptimizationLevel', options.graphOptimizationLevel, LEVELS);
+    oneOf('graphOptimizationLevel', options.graphOptimizationLevel, GRAPH_OPTIMIZATION_LEVELS);
   }
   const label = typeof model === 'string' ? model : 'the model';
   if (typeof model === 'string') await checkFile(model);

@@ -31,7 +31,7 @@ export interface CalibrateFolderOptions
     RecipeOptions,
     BatchingOptions,
     MethodOptions,
-    Pick<CalibrateOptions, 'threads'>,
+    Pick<CalibrateOptions, 'threads' | 'graphOptimizationLevel'>,
     CalibrationProviderOptions {
   /** Folder for the three table files and calibration.meta.json; nothing is written without it. */
   out?: string;

@@ -80,12 +80,15 @@ export function callOptions(
   { provider, inFlight }: CalibrationRunner,
   total: number,
 ): CalibrateOptions {
-  const { threads, signal, onProgress } = options;
+  const { threads, style = 'exact', signal, onProgress } = options;
+  // Who wants ONNX Runtime's files wants its numbers, to the last bit.
+  const graphOptimizationLevel =
+    options.graphOptimizationLevel ?? (style === 'exact' ? undefined : 'disabled');
   return {
     ...methodOptionsOf(options),
     total,
     inFlight,
-    ...defined({ threads, provider, signal, onProgress }),
+    ...defined({ threads, graphOptimizationLevel, provider, signal, onProgress }),
   };
 }
 

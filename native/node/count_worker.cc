@@ -1,5 +1,6 @@
 #include "node/count_worker.h"
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -41,6 +42,11 @@ Job JobOf(Napi::Env env, std::vector<FloatSpan> values, Napi::Value edges, Napi:
   if (bins == 0 || bins > (size_t{1} << 24) || borders.size != bins + 1) {
     throw Napi::RangeError::New(env, "Expected one more edge than counts, at most 2^24");
   }
+  const float first = borders.data[0];
+  const float last = borders.data[bins];
+  if (!(first < last) || !std::isfinite(first) || !std::isfinite(last)) {
+    throw Napi::RangeError::New(env, "Expected finite edges that ascend");
+  }
   return {std::move(values), borders.data, static_cast<int32_t>(bins), to, options};
 }
 
@@ -51,6 +57,12 @@ HistogramOptions OptionsOf(Napi::Value absolute, Napi::Value lower, Napi::Value 
   options.upper = upper.ToNumber().FloatValue();
   return options;
 }
+
+// What a job is made of, besides its arrays.
+struct Source {
+  HistogramOptions options;
+  uint32_t arrays = 0;
+};
 
 // Owner of the jobs of one call. Holds the list that holds their arrays; Node deletes it on the
 // JavaScript thread once the promise is settled.
@@ -85,33 +97,43 @@ void Count(const Napi::CallbackInfo& info) {
 Napi::Value StartCount(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsArray()) throw Napi::TypeError::New(env, "Expected a list of jobs for countLater");
-  // A list of our own: the caller may change the one given, and the arrays must live.
+  // A list of our own: the caller may change the one given, and the arrays must live. Addresses are taken
+  // last, because what is asked of an object may run code that moves an array.
   const auto given = info[0].As<Napi::Array>();
   Napi::Array list = Napi::Array::New(env);
-  std::vector<Job> jobs;
   uint32_t kept = 0;
+  std::vector<Source> sources;
   for (uint32_t i = 0; i < given.Length(); ++i) {
     const Napi::Value one = given.Get(i);
     if (!one.IsObject()) throw Napi::TypeError::New(env, "Expected objects as jobs for countLater");
     const auto job = one.As<Napi::Object>();
     const Napi::Value values = job.Get("values");
-    const Napi::Value edges = job.Get("edges");
-    const Napi::Value counts = job.Get("counts");
     if (!values.IsArray()) throw Napi::TypeError::New(env, "Expected a list of values to count");
-    std::vector<FloatSpan> spans;
     const auto arrays = values.As<Napi::Array>();
-    spans.reserve(arrays.Length());
-    for (uint32_t k = 0; k < arrays.Length(); ++k) {
+    Source source;
+    source.options = OptionsOf(job.Get("absolute"), job.Get("lower"), job.Get("upper"));
+    list.Set(kept++, job.Get("edges"));
+    list.Set(kept++, job.Get("counts"));
+    source.arrays = arrays.Length();
+    for (uint32_t k = 0; k < source.arrays; ++k) {
       const Napi::HandleScope scope(env);
-      const Napi::Value array = arrays.Get(k);
-      spans.push_back(SpanOf(array));
-      list.Set(kept++, array);
+      list.Set(kept++, arrays.Get(k));
     }
-    list.Set(kept++, edges);
-    list.Set(kept++, counts);
-    jobs.push_back(
-        JobOf(env, std::move(spans), edges, counts,
-              OptionsOf(job.Get("absolute"), job.Get("lower"), job.Get("upper"))));
+    sources.push_back(source);
+  }
+  std::vector<Job> jobs;
+  uint32_t next = 0;
+  for (const Source& source : sources) {
+    const Napi::HandleScope scope(env);
+    const Napi::Value edges = list.Get(next++);
+    const Napi::Value counts = list.Get(next++);
+    std::vector<FloatSpan> values;
+    values.reserve(source.arrays);
+    for (uint32_t k = 0; k < source.arrays; ++k) {
+      const Napi::HandleScope inner(env);
+      values.push_back(SpanOf(list.Get(next++)));
+    }
+    jobs.push_back(JobOf(env, std::move(values), edges, counts, source.options));
   }
   auto* worker = new CountWorker(list, std::move(jobs));
   const Napi::Promise promise = worker->promise();

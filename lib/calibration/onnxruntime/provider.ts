@@ -3,6 +3,7 @@ import { defined } from '../../defined.js';
 import { messageOf, TensorRTError } from '../../errors.js';
 import { byteLength, graphOf, type OnnxModel } from '../../onnx/index.js';
 import {
+  type GraphOptimizationLevel,
   loadOnnxRuntime,
   onnxRuntimeSessionOptions,
   onnxRuntimeVersion,
@@ -17,9 +18,9 @@ import { sessionModel } from './session-model.js';
 export interface OnnxRuntimeProviderOptions {
   /** Threads that compute one run; ONNX Runtime chooses by default (one a core). */
   threads?: number;
+  /** How far ONNX Runtime may rewrite the graph; `all` by default, as its own default. */
+  graphOptimizationLevel?: GraphOptimizationLevel;
 }
-
-type Level = 'disabled' | 'all';
 
 function labelOf(model: OnnxModel): string {
   return model.path ?? 'the model';
@@ -35,9 +36,11 @@ function weightBytes(model: OnnxModel): number {
 class OnnxRuntimeProvider implements GraphProvider {
   readonly name = 'onnxruntime-cpu';
   readonly #threads: number | undefined;
+  readonly #level: GraphOptimizationLevel;
 
   constructor(options: OnnxRuntimeProviderOptions) {
     this.#threads = options.threads;
+    this.#level = options.graphOptimizationLevel ?? 'all';
   }
 
   async versions(): Promise<Record<string, string>> {
@@ -83,7 +86,7 @@ class OnnxRuntimeProvider implements GraphProvider {
   async open(model: OnnxModel, options: OpenGraphOptions): Promise<GraphRunner> {
     const ort = await loadOnnxRuntime();
     try {
-      const level = options.exact ? 'disabled' : 'all';
+      const level = options.exact ? 'disabled' : this.#level;
       const joined = joinOutputs(model);
       return await OnnxRuntimeGraph.open({
         ort,
@@ -105,7 +108,11 @@ class OnnxRuntimeProvider implements GraphProvider {
     }
   }
 
-  async #create(model: OnnxModel, level: Level, threads?: number): Promise<Ort.InferenceSession> {
+  async #create(
+    model: OnnxModel,
+    level: GraphOptimizationLevel,
+    threads?: number,
+  ): Promise<Ort.InferenceSession> {
     const ort = await loadOnnxRuntime();
     const options = onnxRuntimeSessionOptions({
       graphOptimizationLevel: level,

@@ -47,6 +47,8 @@ function floats({ type, data }: Tensor): Float32Array {
 
 /** Hands out the values of the measured tensors of a plan, batch by batch. */
 export class ValueReader {
+  /** Whether there are so few values that their bounds are found soonest by reading them. */
+  readonly few: boolean;
   readonly #model: OnnxModel;
   readonly #provider: GraphProvider;
   readonly #inside: readonly ObservedTensor[];
@@ -58,16 +60,14 @@ export class ValueReader {
   constructor(model: OnnxModel, provider: GraphProvider, plan: MinMaxPlan) {
     this.#model = model;
     this.#provider = provider;
-    this.#exact = needsExact(plan);
+    this.few = isFew(plan.reduced);
+    // As upstream runs the model: where it costs little, values are the very same, and no threshold lands a
+    // bin beside upstream's because an operator was fused.
+    this.#exact = this.few || needsExact(plan);
     const index = new GraphIndex(graphOf(model));
     const isInside = ({ name }: ObservedTensor) => index.producer(name) !== undefined;
     this.#inside = plan.reduced.filter(isInside);
     this.#inputs = plan.reduced.filter((tensor) => !isInside(tensor));
-  }
-
-  /** Whether there are so few values that their bounds are found soonest by reading them. */
-  get few(): boolean {
-    return isFew([...this.#inputs, ...this.#inside]);
   }
 
   /** The values of every measured tensor for one batch, by name. */

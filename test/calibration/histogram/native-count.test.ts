@@ -97,5 +97,40 @@ describe('countBins', () => {
     expect(() => call(new Float64Array(3))).toThrow(RangeError);
     expect(() => call(new Float64Array(0), Float32Array.of(1))).toThrow(RangeError);
     expect(() => call(new Float32Array(2) as never)).toThrow(TypeError);
+    for (const wrong of [
+      [1, 1],
+      [2, 1],
+      [1, Infinity],
+      [-Infinity, 0],
+      [Number.NaN, 1],
+    ]) {
+      expect(() => call(new Float64Array(1), Float32Array.from(wrong))).toThrow(RangeError);
+    }
+  });
+
+  it('takes no address of an array that is moved while the jobs are read', async () => {
+    const { edges } = uniformBins(128, -1, 1, false);
+    const moved = new Float32Array(100_000);
+    const job = (values: Float32Array) => {
+      const [lower, upper] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+      return {
+        values: [values],
+        edges,
+        counts: new Float64Array(128),
+        absolute: false,
+        lower,
+        upper,
+      };
+    };
+    const jobs = [job(moved), job(Float32Array.of(0.5))];
+    Object.defineProperty(jobs[1], 'absolute', {
+      get() {
+        structuredClone(moved, { transfer: [moved.buffer] });
+        return false;
+      },
+    });
+    await base.countLater(jobs);
+    const total = (counts: Float64Array) => counts.reduce((sum, count) => sum + count, 0);
+    expect(jobs.map(({ counts }) => total(counts))).toEqual([0, 1]);
   });
 });

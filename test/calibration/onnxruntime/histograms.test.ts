@@ -14,10 +14,14 @@ import { readFileList } from '../../../lib/dataset/index.js';
 import {
   createNode,
   TensorProto_DataType as DataType,
+  encodeModel,
+  graphOf,
   loadModel,
 } from '../../../lib/onnx/index.js';
 import { imageBatches, resolveRecipe } from '../../../lib/preprocess/index.js';
-
+import { fromOnnxRuntime } from '../../../lib/runtime/onnxruntime.js';
+import { FAMILIES, FAMILY_SIZE } from '../../support/families.js';
+import { observeRanges, randomInput } from '../../support/onnxruntime.js';
 import { floats, halfTensor, integers, modelBytes, tensor, value } from './support.js';
 
 const FIXTURES = 'test/fixtures/ort-calibration';
@@ -219,4 +223,23 @@ test('parts of the images merge to one table', async () => {
   await expect(collectHistogramPart(loaded, provider, [], options)).rejects.toMatchObject({
     code: 'CALIBRATION_FAILED',
   });
+});
+
+test('without graph optimisations, bounds are those of the operators one by one', async () => {
+  const model = FAMILIES.EfficientNet();
+  const input = randomInput(1, [1, 3, FAMILY_SIZE, FAMILY_SIZE]);
+  const feeds = { [graphOf(model).input[0]!.name]: fromOnnxRuntime(input) };
+  const table = await calibrate(encodeModel(model), [feeds], {
+    method: 'distribution',
+    graphOptimizationLevel: 'disabled',
+  });
+  const found = new Map(Array.from(table.ranges, ([name, { highest }]) => [name, highest]));
+  expect(found.size).toBeGreaterThan(50);
+  expect(found).toEqual(await observeRanges(model, [input]));
+});
+
+test('an unknown level of optimisation is refused', async () => {
+  await expect(
+    calibrate(`${DIGITS}/model.onnx`, [], { graphOptimizationLevel: 'most' as never }),
+  ).rejects.toThrow(/"extended", "all" for graphOptimizationLevel but received "most"/);
 });
