@@ -61,9 +61,7 @@ export class ValueReader {
     this.#model = model;
     this.#provider = provider;
     this.few = isFew(plan.reduced);
-    // As upstream runs the model: where it costs little, values are the very same, and no threshold lands a
-    // bin beside upstream's because an operator was fused.
-    this.#exact = this.few || needsExact(plan);
+    this.#exact = needsExact(plan);
     const index = new GraphIndex(graphOf(model));
     const isInside = ({ name }: ObservedTensor) => index.producer(name) !== undefined;
     this.#inside = plan.reduced.filter(isInside);
