@@ -73,7 +73,14 @@ export function checkMethodOptions(options: MethodOptions): CalibrationMethod {
   const { movingAverage } = options;
   if (movingAverage !== undefined) checkMovingAverage(movingAverage);
   const histogram = histogramOptionsOf(options);
-  if (histogram !== undefined) resolveHistogramOptions(histogram);
+  if (histogram !== undefined) {
+    const { numBins, numQuantizedBins } = resolveHistogramOptions(histogram);
+    // A folder is one call of upstream's calibrator, whose histogram does not grow: no candidate at all.
+    if (method === 'entropy' && numBins < numQuantizedBins) {
+      const need = `at least as many bins as quantized bins (${numQuantizedBins})`;
+      throw expected('numBins', need, numBins, 'range');
+    }
+  }
   return method;
 }
 

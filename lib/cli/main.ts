@@ -22,19 +22,26 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 // else listens; the failed write is to be reported, and what was there kept.
 process.on('SIGXFSZ', () => {});
 
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+let outputFailed = false;
+for (const [name, stream] of Object.entries({ output: process.stdout, error: process.stderr })) {
+  stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
     controller.abort(new OutputClosed());
+    if (code === 'EPIPE' || outputFailed) return;
+    outputFailed = true;
+    // The command may have ended already: a write that fails says so only later.
+    process.exitCode = 1;
+    if (stream === process.stderr) return;
+    process.stderr.write(`error WRITE_FAILED: Cannot write to standard ${name}: ${message}\n`);
   });
 }
 
 // After the handlers, because loading the commands takes a moment.
 const { run } = await import('./run.js');
 
-process.exitCode = await run(process.argv.slice(2), {
+const status = await run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,
   signal: controller.signal,
 });
+process.exitCode = outputFailed ? 1 : status;

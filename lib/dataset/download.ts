@@ -94,12 +94,18 @@ async function requireFree(folder: string): Promise<void> {
   );
 }
 
+/** Removes what came of a download, and what is known of it. */
+async function forget(part: string): Promise<void> {
+  await rm(part, { force: true });
+  await rm(`${part}.json`, { force: true });
+}
+
 /** Refuses what is no archive (a page that says "sign in", for one) before it is kept as one. */
 async function requireZip(part: string, url: string): Promise<void> {
   try {
     (await openPromise(part, { autoClose: false, lazyEntries: true })).close();
   } catch (error) {
-    await rm(part, { force: true });
+    await forget(part);
     throw new TensorRTError(
       'ARCHIVE_INVALID',
       `What ${url} gave is not a zip archive: ${messageOf(error)}`,
@@ -129,7 +135,7 @@ async function fetchArchive(
   const sha256 = await sha256File(part, signal);
   if (wanted !== undefined && sha256 !== wanted) {
     // Kept, it would be taken for the beginning of the right file for ever.
-    await rm(part, { force: true });
+    await forget(part);
     throw new TensorRTError(
       'CHECKSUM_MISMATCH',
       `${url} has the SHA-256 ${sha256}, not ${wanted}; nothing was kept`,

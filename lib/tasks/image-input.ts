@@ -85,7 +85,9 @@ export function imageInput(
   const pixels = last && type === 'uint8';
   const axes = pixels ? PIXELS : PLANES;
   const channels = shape[1];
-  if (shape.length !== 4 || (!pixels && typeof channels === 'number' && channels !== 3)) {
+  // [n, h, w, 3] fits [n, 3, h, w] by its numbers, too, but no image is three pixels wide.
+  const planes = channels === 3 || (typeof channels !== 'number' && !last);
+  if (shape.length !== 4 || !(pixels || planes)) {
     throw unsupported(
       `The input of ${label} (${list}) is not [batch, 3, height, width]`,
       last
@@ -144,10 +146,10 @@ export function sizeMismatch(input: ImageInput, came: string): TensorRTError {
   }
   let hint = 'Give a recipe of that size.';
   if (height !== undefined && width !== undefined) {
-    hint =
-      height === width
-        ? `Give the size that the model was trained with: --size ${height}, or a recipe that makes ${height}×${width} of every image.`
-        : `Give a recipe that makes ${width} wide and ${height} high of every image.`;
+    // A shorter side alone leaves the longer one as the image has it: a recipe says both.
+    const recipe = { resize: { mode: 'cover', width, height, cropFraction: 1 } };
+    const size = height === width ? `--size ${height} when the recipe makes squares, else ` : '';
+    hint = `Give ${size}a recipe of that size (--recipe FILE), such as ${JSON.stringify(recipe)}.`;
   }
   return unsupported(
     `${input.label} takes images of ${size(height, width)} (height × width), but ${came}`,

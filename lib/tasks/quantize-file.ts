@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path';
 import { type CalibrationTable, checkModel, readTable } from '../calibration/index.js';
 import { findModel } from '../dataset/index.js';
 import { writeFile, writeFiles } from '../files.js';
-import { encodeModel, loadModel, saveModel } from '../onnx/index.js';
+import { describeModel, encodeModel, loadModel, saveModel } from '../onnx/index.js';
 import { type RecipeInput, resolveRecipe } from '../preprocess/index.js';
 import {
   type QuantizationReport,
@@ -69,7 +69,8 @@ export async function quantizeFile(
   const table = typeof calibration === 'string' ? await readTable(calibration) : calibration;
   const warnings = [...(table?.warnings ?? [])];
   const loaded = await loadModel(path);
-  if (table !== undefined) {
+  // What is quantized already is left alone, whatever table comes with it: often that of the float model.
+  if (table !== undefined && !describeModel(loaded).quantized) {
     const unknown = checkModel(table, { sha256: loaded.sha256, file: basename(path) });
     if (unknown !== undefined) warnings.push(unknown);
   }

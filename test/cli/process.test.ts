@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -150,6 +150,22 @@ describe('the command as a process', () => {
 });
 
 describe('a write that cannot be finished', () => {
+  it('says in a line that standard output takes no more', async () => {
+    const full = await open('/dev/full', 'w');
+    const launcher = join(installed.root, 'dist/cli/launcher.cjs');
+    for (const json of [[], ['--json']]) {
+      const child = spawn(process.execPath, [launcher, 'dataset', 'list', digits, ...json], {
+        stdio: ['ignore', full.fd, 'pipe'],
+      });
+      const { status, stderr } = await ended(child);
+      expect(status).toBe(1);
+      expect(stderr).toBe(
+        'error WRITE_FAILED: Cannot write to standard output: ENOSPC: no space left on device, write\n',
+      );
+    }
+    await full.close();
+  });
+
   it('keeps the file that was there when the process is killed in the middle', async () => {
     const out = at('large.npy');
     await writeImage(at('large.png'), [1, 2, 3], 4000, 3000);

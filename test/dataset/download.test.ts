@@ -152,6 +152,7 @@ describe('downloadDataset', () => {
       { code: 'CHECKSUM_MISMATCH', message: expect.stringContaining(digest) },
     );
     expect(await names(base)).toEqual(['archives']);
+    expect(await names(join(base, 'archives'))).toEqual([]);
     await downloadDataset(url(), { folder: target(), sha256: digest });
     expect(server.ranges).toEqual(['', '']);
   });

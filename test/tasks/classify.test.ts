@@ -122,7 +122,9 @@ describe('what classify refuses', () => {
       code: 'MODEL_UNSUPPORTED',
       message:
         'the model takes images of 8×8 (height × width), but the recipe makes the shorter side of every image 64',
-      remedy: expect.stringContaining('--size 8'),
+      remedy:
+        'Give --size 8 when the recipe makes squares, else a recipe of that size (--recipe FILE), such as ' +
+        '{"resize":{"mode":"cover","width":8,"height":8,"cropFraction":1}}.',
     });
     const fill = { resize: { mode: 'fill', width: 8, height: 9 } } as const;
     await expect(classify(model, ['/nowhere.png'], { recipe: fill })).rejects.toThrow(
@@ -130,7 +132,9 @@ describe('what classify refuses', () => {
     );
     const wide = colourModel({ input: ['n', 3, 8, 16] });
     await expect(classify(wide, ['/nowhere.png'], { size: 10 })).rejects.toMatchObject({
-      remedy: 'Give a recipe that makes 16 wide and 8 high of every image.',
+      remedy:
+        'Give a recipe of that size (--recipe FILE), such as ' +
+        '{"resize":{"mode":"cover","width":16,"height":8,"cropFraction":1}}.',
     });
     const high = colourModel({ input: ['n', 3, 'h', 4] });
     await expect(classify(high, ['/nowhere.png'], { size: 10 })).rejects.toThrow('any×4');
@@ -187,6 +191,14 @@ describe('what classify refuses', () => {
     const nhwc = encodeModel(last.finish(['n', 8, 8, 3], ['n', 8, 8, 3]).proto);
     await expect(classify(nhwc, images, plain)).rejects.toMatchObject({
       code: 'MODEL_UNSUPPORTED',
+      remedy: 'Its channels come last; export it with channels first (NCHW).',
+    });
+    // Of any size, too: the second dim could be 3, and the last is no width.
+    const any = new GraphBuilder();
+    any.relu('input', 'a');
+    const anyNhwc = encodeModel(any.finish(['n', 'h', 'w', 3], ['n', 'h', 'w', 3]).proto);
+    await expect(classify(anyNhwc, images, plain)).rejects.toMatchObject({
+      message: expect.stringContaining('is not [batch, 3, height, width]'),
       remedy: 'Its channels come last; export it with channels first (NCHW).',
     });
     const grey = colourModel({ input: ['n', 3, 'h', 'w'] });

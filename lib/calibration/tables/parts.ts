@@ -29,14 +29,18 @@ const SHARED: readonly (readonly [string, (meta: CalibrationMeta) => unknown])[]
   ['batch sizes', ({ shard }) => shard?.batch],
 ];
 
+/** What a part may leave unsaid. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['methods', 'samples', 'batch sizes']);
+
 function checkMetas(tables: readonly CalibrationPart[]): void {
   const known = tables.filter((table) => table.meta !== undefined);
   const [first] = known;
   for (const table of known) {
     for (const [what, of] of SHARED) {
       const [a, b] = [of(first!.meta!), of(table.meta!)].map((value) => JSON.stringify(value));
-      // What a part does not say cannot be held against it.
-      if (a === b || (what === 'methods' && (a === undefined || b === undefined))) continue;
+      if (a === b) continue;
+      // What a part does not say cannot be held against it; that it is no shard is said below.
+      if (LEFT_OUT.has(what) && (a === undefined || b === undefined)) continue;
       throw new TensorRTError(
         'TABLE_MISMATCH',
         `${nameOf(first)} and ${nameOf(table)} were made with different ${what}`,

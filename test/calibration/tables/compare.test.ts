@@ -218,6 +218,18 @@ describe('merging', () => {
       'a table is no shard, where others are shards of 3',
     ],
     [
+      'a table of the same model that is no shard',
+      () => [
+        ...parts(),
+        table(
+          { b: [0, 0], a: [0, 0] },
+          { source: 'whole', meta: { ...parts()[0]!.meta!, shard: undefined } as never },
+        ),
+      ],
+      'TABLE_MISMATCH',
+      'whole is no shard, where others are shards of 3',
+    ],
+    [
       'a table that lacks a tensor',
       () => [table({ a: [0, 1], b: [0, 1] }), table({ a: [0, 1] }, { source: 's' })],
       'TABLE_INCOMPLETE',
