@@ -28,6 +28,7 @@ export class Context {
   readonly #io: CliIo;
   readonly #quiet: boolean;
   #display: ProgressDisplay | undefined;
+  #ended = false;
 
   constructor(io: CliIo, options: GlobalOptions) {
     this.#io = io;
@@ -40,13 +41,24 @@ export class Context {
   /** For every long call: the signal, and the progress bar. */
   get call(): Required<LongCallOptions> {
     this.#display ??= showProgress(this.#io, this.#quiet);
-    return { signal: this.signal, onProgress: this.#display.onProgress };
+    const { onProgress } = this.#display;
+    return {
+      signal: this.signal,
+      onProgress: (progress) => {
+        if (!this.#ended) onProgress(progress);
+      },
+    };
   }
 
-  /** Takes the bar away; every output does so first. */
+  /** Takes the bar away; every output does so first. What is still at work brings it back. */
   stopProgress(): void {
     this.#display?.stop();
-    this.#display = undefined;
+  }
+
+  /** No bar from here on: its timer would keep the process from ending. */
+  end(): void {
+    this.#ended = true;
+    this.stopProgress();
   }
 
   /** Something the user should know and that stops nothing; each is said once. */
@@ -113,7 +125,7 @@ export function action<Args extends unknown[], Options>(
       io.signal.throwIfAborted();
       await work(context, options, ...(received.slice(0, -2) as Args));
     } finally {
-      context.stopProgress();
+      context.end();
     }
   };
 }

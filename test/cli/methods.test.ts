@@ -83,6 +83,14 @@ describe('calibrate --method', () => {
     expect(stderr).toMatch(/measure .* of 40 images.*count .* of 40 images/s);
   });
 
+  it('leaves no bar behind, whose timer would keep the process from ending, after a warning', async () => {
+    const { stderr } = await cli([...common, '--out', at('bar')], { tty: true });
+    expect(stderr).toContain('warning: Only 40 calibration images');
+    const bars = stderr.split('\u001b[?25l').length - 1;
+    expect(bars).toBeGreaterThanOrEqual(1);
+    expect(stderr.split('\u001b[?25h').length - 1).toBe(bars);
+  });
+
   it.each<[string[], string]>([
     [['--method', 'kl'], 'Expected one of minmax, entropy, percentile, distribution, auto for'],
     [['--percentile', '99'], 'Expected no value with the method minmax for --percentile but'],
