@@ -81,3 +81,21 @@ export function checkSignal(value: unknown): void {
   if (typeof addEventListener === 'function' && typeof removeEventListener === 'function') return;
   throw expected('signal', 'an AbortSignal', value);
 }
+
+/**
+ * Checks what every long call takes.
+ *
+ * @param options The caller's options, with signal and progress function.
+ * @throws TypeError for options that are none, for another signal than an `AbortSignal`, and for an
+ *   `onProgress` that is no function.
+ */
+export function checkCall(options: unknown): void {
+  if (typeof options !== 'object' || options === null) {
+    throw expected('options', 'an object', options);
+  }
+  const { signal, onProgress } = options as Record<string, unknown>;
+  checkSignal(signal);
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw expected('onProgress', 'a function', onProgress);
+  }
+}

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { expected, integer } from '../arguments.js';
+import { checkCall, expected, integer } from '../arguments.js';
 import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import {
@@ -201,6 +201,7 @@ export async function prepareBuild(
   model: string | Uint8Array,
   given: BuildOptions,
 ): Promise<CachedBuild> {
+  checkCall(given);
   const { options, notes } = withProviderOptions(given);
   const imageOptions =
     options.imageInput === undefined ? undefined : checkImageInput(options.imageInput);
@@ -209,7 +210,7 @@ export async function prepareBuild(
   checkPrecision(options);
   const { timingCacheFile, deviceId = 0 } = options;
   integer('deviceId', deviceId, 0, 1023);
-  if (timingCacheFile !== undefined && typeof timingCacheFile !== 'string') {
+  if (timingCacheFile !== undefined && (typeof timingCacheFile !== 'string' || !timingCacheFile)) {
     throw expected('timingCacheFile', 'a path', timingCacheFile);
   }
   const calibration =

@@ -208,6 +208,10 @@ describe('bad input of a build', () => {
     ['family', 'tensorrt9', 'Expected one of "auto"'],
     ['modelPath', 7, 'Expected a path for modelPath'],
     ['libraryDir', 7, 'Expected a path for libraryDir'],
+    ['timingCacheFile', '', 'Expected a path for timingCacheFile'],
+    ['signal', 5, 'Expected an AbortSignal for signal but received 5'],
+    ['signal', {}, 'Expected an AbortSignal for signal'],
+    ['onProgress', 5, 'Expected a function for onProgress'],
   ])('refuses %s = %j', async (option, value, message) => {
     const error = await buildEngine(convModel(), { [option]: value }).catch((e: unknown) => e);
     expect(error).toSatisfy((e) => e instanceof TypeError || e instanceof RangeError);
@@ -217,6 +221,9 @@ describe('bad input of a build', () => {
   it('refuses a model of another type', async () => {
     await expect(buildEngine(5 as unknown as string)).rejects.toThrow(
       'Expected a path or a Uint8Array for model',
+    );
+    await expect(buildEngine(convModel(), null as never)).rejects.toThrow(
+      'Expected an object for options but received null',
     );
   });
 
