@@ -56,6 +56,11 @@ export class Tensor<T extends TensorType = TensorType> {
     this.dims = dims;
   }
 
+  /** Where the data is, in onnxruntime's words; tensors of the GPU are of a class of their own. */
+  get location(): 'cpu' | 'cpu-pinned' {
+    return 'cpu';
+  }
+
   /** Number of elements. */
   get size(): number {
     return this.data.length;

@@ -47,8 +47,6 @@ const forgotten = new FinalizationRegistry<() => void>((unpin) => unpin());
  * is as fast.
  */
 export class PinnedTensor<T extends TensorType = TensorType> extends Tensor<T> {
-  /** Where the data is. */
-  readonly location = 'cpu-pinned';
   readonly #unpin: () => void;
 
   private constructor(type: T, data: TensorData<T>, dims: readonly number[], unpin: () => void) {
@@ -78,6 +76,11 @@ export class PinnedTensor<T extends TensorType = TensorType> extends Tensor<T> {
     };
     const data = new array(buffer, offset, length) as TensorData<T>;
     return new PinnedTensor(type, data, dims, unpin);
+  }
+
+  /** Where the data is. */
+  override get location(): 'cpu-pinned' {
+    return 'cpu-pinned';
   }
 
   /** Unlocks the memory once runs in flight are done with it; the data stays readable. */

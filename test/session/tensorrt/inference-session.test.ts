@@ -322,6 +322,10 @@ describe('wrong use', () => {
         'Expected an AbortSignal for signal',
       );
     }
+    expect([image.location, session.createPinnedTensor('bool', [1]).location]).toEqual([
+      'cpu',
+      'cpu-pinned',
+    ]);
     // And still works.
     expect(values((await session.run({ image, extra })).scores)).toEqual(answersTo(2).scores);
   });
