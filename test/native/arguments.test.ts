@@ -129,7 +129,7 @@ const WORKER = `
     count: () =>
       base.countLater([
         {
-          ...{ values, edges, counts: new Float64Array(1000) },
+          ...{ values: [values], edges, counts: new Float64Array(1000) },
           ...{ absolute: false, lower: -Infinity, upper: Infinity },
         },
       ]),
