@@ -179,6 +179,12 @@ describe('quantize', () => {
     const wrong = await cli([...args, '--exclude', 'nowhere']);
     expect(wrong.status).toBe(2);
     expect(wrong.stderr).toContain('"nowhere" fits none');
+    await writeFile(at('stale.txt'), '/gone/Conv\n');
+    const stale = await cli([...args, '--exclude-file', at('stale.txt')]);
+    expect(stale.status).toBe(2);
+    expect(stale.stderr).toBe(
+      `error: Expected nodes of the model for --exclude-file but "/gone/Conv" of ${at('stale.txt')} fits none\n`,
+    );
     const pattern = await cli([...args, '--exclude-pattern', '(']);
     expect(pattern.status).toBe(2);
     expect(pattern.stderr).toContain('a regular expression for --exclude-pattern');

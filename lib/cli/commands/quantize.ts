@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { defined } from '../../defined.js';
+import { messageOf } from '../../errors.js';
 import type { QuantizeOptions } from '../../quantization/index.js';
 import { quantizationText } from '../../report/index.js';
 import { quantizeFile, readExcludeList } from '../../tasks/index.js';
@@ -93,6 +94,13 @@ async function quantizeAction(context: Context, flags: Flags, argument?: string)
     signal,
     ...defined({ calibration: flags.calibration }),
     ...(exclude.length === 0 ? {} : { exclude }),
+  }).catch((error: unknown) => {
+    // The list is an `exclude` of the API; here it has a flag of its own.
+    const item = / for exclude but "(.*)" fits none$/s.exec(messageOf(error))?.[1];
+    if (item === undefined || !listed.includes(item) || flags.exclude?.includes(item)) throw error;
+    throw new UsageError(
+      `Expected nodes of the model for --exclude-file but "${item}" of ${flags.excludeFile} fits none`,
+    );
   });
   for (const warning of result.warnings) context.warn(warning);
   context.line(quantizationText(result.report));
