@@ -33,7 +33,7 @@ export function temporaryName(path: string): string {
 }
 
 /** Whether a path is a device, a pipe or a socket: such as /dev/null and /dev/stdout. */
-async function isStream(path: string): Promise<boolean> {
+export async function isStream(path: string): Promise<boolean> {
   const info = await stat(path).catch(() => undefined);
   return info !== undefined && !info.isFile() && !info.isDirectory();
 }

@@ -3,6 +3,7 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { type EngineManifest, writeEngine } from '../lib/engine/manifest.js';
 import { TimingCacheFile } from '../lib/engine/timing-cache.js';
 import { writeFile, writeFiles } from '../lib/files.js';
 
@@ -44,6 +45,22 @@ describe('writing files', () => {
     expect(lstatSync(at('pipe')).isFIFO()).toBe(true);
     expect(readFileSync(at('beside'), 'utf8')).toBe('a file');
     expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+});
+
+describe('an engine', () => {
+  it('has no manifest beside a pipe', async () => {
+    execFileSync('mkfifo', [at('pipe.engine')]);
+    const reader = spawn('cat', [at('pipe.engine')], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => reader.once('close', resolve));
+    const manifest = {} as EngineManifest;
+    const plan = Uint8Array.of(1, 2);
+    expect(await writeEngine(at('pipe.engine'), plan, manifest)).toEqual([at('pipe.engine')]);
+    await ended;
+    const both = [at('some.engine'), at('some.engine.json')];
+    expect(await writeEngine(at('some.engine'), plan, manifest)).toEqual(both);
+    const engines = readdirSync(folder).filter((name) => name.includes('.engine'));
+    expect(engines.sort()).toEqual(['pipe.engine', 'some.engine', 'some.engine.json']);
   });
 });
 

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { expected } from '../arguments.js';
 import { defined } from '../defined.js';
 import { messageOf, systemCode, TensorRTError } from '../errors.js';
-import { writeFiles } from '../files.js';
+import { isStream, writeFiles } from '../files.js';
 import type { Family, TensorDescription } from '../runtime/index.js';
 import type { BuildResult } from './build.js';
 import { parseResult, stringifyResult } from './cache/json.js';
@@ -73,24 +73,23 @@ export function manifestPath(planPath: string): string {
 
 /**
  * Writes an engine: the plan, which trtexec loads too, and its manifest beside it. Both appear whole
- * or not at all.
+ * or not at all. Beside a device or a pipe, such as /dev/null, there is no manifest.
  *
  * @param result What `buildEngine` gave.
  * @param path Path of the plan.
  * @param options See {@link SaveEngineOptions}.
- * @returns Paths of plan and manifest, and the manifest.
+ * @returns Paths of the files, the plan first, and the manifest.
  * @throws TensorRTError `WRITE_FAILED`.
  */
 export async function saveEngine(
   result: BuildResult,
   path: string,
   options: SaveEngineOptions = {},
-): Promise<{ planPath: string; manifestPath: string; manifest: EngineManifest }> {
+): Promise<{ files: string[]; manifest: EngineManifest }> {
   if (typeof path !== 'string' || path === '') throw expected('path', 'a path', path);
   const manifest = manifestOf(result, path, options.recipe);
-  const file = manifestPath(path);
-  await writeEngine(path, result.plan, manifest);
-  return { planPath: path, manifestPath: file, manifest };
+  const files = await writeEngine(path, result.plan, manifest);
+  return { files, manifest };
 }
 
 /**
@@ -131,17 +130,20 @@ export function manifestOf(result: BuildResult, path: string, recipe?: unknown):
 /**
  * Writes a plan and its manifest; both appear whole or not at all.
  *
+ * @returns Paths of what was written.
  * @throws TensorRTError `WRITE_FAILED`.
  */
-export function writeEngine(
+export async function writeEngine(
   path: string,
   plan: Uint8Array,
   manifest: EngineManifest,
-): Promise<void> {
-  return writeFiles([
-    [path, plan],
-    [manifestPath(path), `${stringifyResult(manifest, 2)}\n`],
-  ]);
+): Promise<string[]> {
+  const files: [path: string, content: Uint8Array | string][] = [[path, plan]];
+  if (!(await isStream(path))) {
+    files.push([manifestPath(path), `${stringifyResult(manifest, 2)}\n`]);
+  }
+  await writeFiles(files);
+  return files.map(([file]) => file);
 }
 
 function isManifest(value: unknown): value is EngineManifest {

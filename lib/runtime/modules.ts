@@ -35,6 +35,12 @@ function pathOf(name: ModuleName): string | undefined {
   return MODULE_FOLDERS.map((folder) => join(folder, `${name}.node`)).find(existsSync);
 }
 
+/** What base.node exports; one of an older build lacks some. */
+const BASE_FUNCTIONS = [
+  ...(['interleavedToPlanar', 'packImages', 'resample', 'countBins', 'countLater'] as const),
+  ...(['scanBounds', 'queryDriver', 'libraryVersion'] as const),
+];
+
 function load(name: ModuleName): { binding?: unknown; status: ModuleStatus } {
   const path = pathOf(name);
   if (path === undefined) {
@@ -43,6 +49,11 @@ function load(name: ModuleName): { binding?: unknown; status: ModuleStatus } {
   }
   try {
     const binding = loaded.get(name) ?? require(path);
+    const lacking = name === 'base' ? BASE_FUNCTIONS.find((one) => !(one in binding)) : undefined;
+    if (lacking !== undefined) {
+      const problem = `${path} was built for another version of this package: it lacks ${lacking}`;
+      return { status: { name, path, problem } };
+    }
     loaded.set(name, binding);
     return { binding, status: { name, path } };
   } catch (error) {

@@ -89,6 +89,6 @@ export async function buildFile(
   const { path, options: asked, kept } = await recipeBuild(model, rest);
   const { plan, ...build } = await buildEngine(path, asked);
   rest.signal?.throwIfAborted();
-  const { planPath, manifestPath, manifest } = await saveEngine({ plan, ...build }, out, kept);
-  return { build, files: [planPath, manifestPath], manifest };
+  const { files, manifest } = await saveEngine({ plan, ...build }, out, kept);
+  return { build, files, manifest };
 }

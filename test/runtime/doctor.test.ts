@@ -1,4 +1,12 @@
-import { existsSync, readFileSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -120,6 +128,25 @@ describe('a machine without native modules', () => {
 });
 
 describe('modules', () => {
+  it('says that one was built for another version, and goes on without it', async () => {
+    const root = compileLib();
+    unlinkSync(join(root, 'build'));
+    mkdirSync(join(root, 'build/Release'), { recursive: true });
+    // A module that loads, but lacks what base.node has.
+    const other = join(process.cwd(), 'build/Release/tensorrt_rtx.node');
+    copyFileSync(other, join(root, 'build/Release/base.node'));
+    const child = await runModule(
+      root,
+      `import { baseBinding, moduleStatus } from './dist/runtime/index.js';
+      console.log(JSON.stringify([baseBinding() === undefined, moduleStatus('base').problem]));`,
+    );
+    rmSync(root, { recursive: true });
+    expect(child).toMatchObject({ status: 0, stderr: '' });
+    const [absent, problem] = JSON.parse(child.stdout);
+    expect(absent).toBe(true);
+    expect(problem).toContain('built for another version of this package: it lacks interleaved');
+  });
+
   it('knows where one lies', () => {
     expect(moduleStatus('tensorrt_rtx').path).toBe(
       join(process.cwd(), 'build/Release/tensorrt_rtx.node'),
