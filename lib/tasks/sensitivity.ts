@@ -5,7 +5,7 @@ import { findModel, sampleFiles } from '../dataset/index.js';
 import { defined } from '../defined.js';
 import { TensorRTError } from '../errors.js';
 import { writeFiles } from '../files.js';
-import { graphOf, loadModel } from '../onnx/index.js';
+import { describeModel, graphOf, loadModel } from '../onnx/index.js';
 import type { RecipeInput } from '../preprocess/index.js';
 import type { QuantizeOptions } from '../quantization/index.js';
 import { onnxRuntimeVersion } from '../runtime/onnxruntime.js';
@@ -126,6 +126,8 @@ export async function sensitivity(
   const table = typeof calibration === 'string' ? await readTable(calibration) : calibration;
   for (const warning of table.warnings) warn(warning);
   const loaded = await loadModel(path);
+  // Before the table: that of the float model often comes with it.
+  if (describeModel(loaded).quantized) throw nothingQuantized(path, true);
   const unknown = checkModel(table, { sha256: loaded.sha256, file: basename(path) });
   if (unknown !== undefined) warn(unknown);
   const quantize = quantizationOf(options);
@@ -133,7 +135,7 @@ export async function sensitivity(
   const forms = new PartlyFloat(loaded, amaxes, quantize);
   const { report } = forms.form([]);
   const units = sensitivityUnits(graphOf(loaded), report, by);
-  if (units.length === 0) throw nothingQuantized(path, report.alreadyQuantized);
+  if (units.length === 0) throw nothingQuantized(path, false);
 
   const { recipe, file } = await taskRecipe(withRecipeOf(table, options), [path]);
   const { paths, root } = await scoringImages(options);

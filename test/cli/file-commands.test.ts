@@ -52,6 +52,7 @@ describe('inspect', () => {
 
   it('prints ranges and where they come from', async () => {
     const { stdout } = await cli(['inspect', at('c')]);
+    expect((await cli(['inspect', at('c/calibration.meta.json')])).stdout).toBe(stdout);
     expect(stdout).toMatch(/^Made for +model\.onnx, SHA-256 [0-9a-f]{64}$/m);
     expect(stdout).toMatch(/^Sample +15 images, seed 1234$/m);
     expect(stdout).toMatch(/^\/conv1\/Conv_output_0 +-\d/m);

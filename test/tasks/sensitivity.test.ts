@@ -191,6 +191,9 @@ describe('sensitivity', () => {
       code: 'MODEL_UNSUPPORTED',
       message: `${quantized} is quantized already`,
     });
+    await expect(sensitivity(quantized, options())).rejects.toMatchObject({
+      code: 'MODEL_UNSUPPORTED',
+    });
     await expect(
       sensitivity(model, options({ excludeTypes: ['Conv', 'Add', 'GlobalAveragePool'] })),
     ).rejects.toMatchObject({ code: 'MODEL_UNSUPPORTED' });

@@ -1,4 +1,5 @@
 import { open, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { Command } from 'commander';
 import { inspectTable, readTable, TABLE_FILES, tableFormat } from '../../calibration/index.js';
 import { findModel } from '../../dataset/index.js';
@@ -50,6 +51,8 @@ async function readHead(path: string): Promise<Uint8Array> {
 async function locate(path: string): Promise<{ path: string; kind: FileKind }> {
   try {
     if (!(await stat(path)).isDirectory()) {
+      // The provenance of a table is shown with its ranges.
+      if (basename(path) === TABLE_FILES.meta) return { path: dirname(path), kind: 'table' };
       return { path, kind: sniffFile(await readHead(path), path) };
     }
   } catch (error) {
