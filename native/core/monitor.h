@@ -11,8 +11,8 @@
 
 namespace trtn {
 
-// Passes TensorRT's phases on and stops a build that was cancelled or is not needed further. TensorRT keeps its address in the
-// builder config: declare it before the config. `control` must outlive it.
+// Passes TensorRT's phases on and stops a build that was cancelled or is not needed further. TensorRT
+// keeps its address in the builder config: declare it before the config. `control` must outlive it.
 class BuildMonitor final : public nvinfer1::IProgressMonitor {
  public:
   explicit BuildMonitor(CallControl& control);

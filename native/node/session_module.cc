@@ -116,8 +116,8 @@ void CopyDevice(const Napi::CallbackInfo& info) {
   }
 }
 
-// (deviceId, ArrayBuffer, bytes) → [offset of the first page inside, its address]. Whole pages are locked, so the
-// caller brings an ArrayBuffer of two pages more than it needs.
+// (deviceId, ArrayBuffer, bytes) → [offset of the first page inside, its address]. Whole pages are
+// locked, so the caller brings an ArrayBuffer of two pages more than it needs.
 constexpr uintptr_t kPage = 4096;
 
 uintptr_t FirstPage(const void* data) {

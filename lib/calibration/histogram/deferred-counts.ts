@@ -50,6 +50,9 @@ export class DeferredCounts {
     const jobs = Array.from(this.#waiting.values()).flat();
     this.#waiting = new Map();
     this.#bytes = 0;
-    if (jobs.length > 0 && this.#count !== undefined) this.#running = this.#count(jobs);
+    if (jobs.length === 0 || this.#count === undefined) return;
+    this.#running = this.#count(jobs);
+    // It is waited for in its turn; until then a failure is nobody's.
+    this.#running.catch(() => {});
   }
 }
