@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { axisCoefficients } from '../../lib/preprocess/coefficients.js';
 import { planResize } from '../../lib/preprocess/geometry.js';
 import type { Kernel, Pixels, Resize } from '../../lib/preprocess/index.js';
 import { place, resample } from '../../lib/preprocess/resample.js';
-import { resizePixels } from '../../lib/preprocess/resize.js';
+import { inOrder, resizePixels } from '../../lib/preprocess/resize.js';
 import { cases, pattern } from './support.js';
 
 const digest = ({ data }: Pixels) => createHash('sha256').update(data).digest('hex');
@@ -23,15 +22,9 @@ async function inTypeScript(
   signal?: AbortSignal,
 ): Promise<Pixels> {
   const plan = planResize(resize, image.width, image.height);
-  const weights = {
-    ...(plan.width === image.width
-      ? {}
-      : { across: axisCoefficients(image.width, plan.width, kernel) }),
-    ...(plan.height === image.height
-      ? {}
-      : { down: axisCoefficients(image.height, plan.height, kernel) }),
-  };
-  return resample(image, plan, weights, signal);
+  return inOrder(image, plan, kernel, (source, part, weights) =>
+    resample(source, part, weights, signal),
+  );
 }
 
 describe('resizing gives the bytes of Pillow', () => {
@@ -41,6 +34,26 @@ describe('resizing gives the bytes of Pillow', () => {
     expect(digest(await resized(image, resize, c.kernel))).toBe(c.sha256);
     if (c.kernel === 'nearest') return;
     expect(digest(await inTypeScript(image, resize, c.kernel))).toBe(c.sha256);
+  });
+
+  it.each(cases.order)('$width×$height to $to, $kernel, in the order of 13', async (c) => {
+    const resize: Resize = { mode: 'fill', width: c.to[0], height: c.to[1] };
+    const image = pattern(c.width, c.height);
+    expect(digest(await resized(image, resize, c.kernel))).toBe(c.sha256);
+    expect(digest(await inTypeScript(image, resize, c.kernel))).toBe(c.sha256);
+  });
+
+  it('of the part that is kept, in the order of 13', async () => {
+    const image = pattern(97, 461);
+    const whole = await resized(image, { mode: 'fill', width: 60, height: 90 }, 'bicubic');
+    const part = { width: 60, height: 90, left: 7, top: 11, keptWidth: 40, keptHeight: 50 };
+    const { data, ...size } = await resizePixels(image, part, 'bicubic');
+    expect(size).toEqual({ width: 40, height: 50 });
+    for (let y = 0; y < 50; y++) {
+      const start = ((y + 11) * 60 + 7) * 3;
+      const row = whole.data.subarray(start, start + 120);
+      expect([...data.subarray(y * 120, y * 120 + 120)]).toEqual([...row]);
+    }
   });
 
   it.each(cases.pad)('$width×$height padded to $to', async (c) => {

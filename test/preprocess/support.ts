@@ -17,6 +17,7 @@ interface Sized {
 export const cases = JSON.parse(readFileSync(`${PILLOW}/cases.json`, 'utf8')) as {
   images: string[];
   resize: (Sized & { to: [number, number]; kernel: Recipe['kernel'] })[];
+  order: (Sized & { to: [number, number]; kernel: 'bicubic' | 'lanczos' })[];
   pad: (Sized & { to: [number, number] })[];
   crop: (Sized & { crop: number; fraction: number })[];
 };

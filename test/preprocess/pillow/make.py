@@ -126,6 +126,14 @@ for width, height, to in ((97, 61, (40, 25)), (97, 61, (97, 30)), (97, 61, (50, 
         out = pattern(width, height).resize(to, filter)
         cases.append(dict(width=width, height=height, to=to, kernel=kernel,
                           sha256=hashlib.sha256(out.tobytes()).hexdigest()))
+# Down before across, and just not so.
+order = []
+for width, height, to in ((97, 261, (60, 90)), (61, 97, (61 * 3, 90)), (100, 100, (61, 20)), (100, 100, (60, 20)),
+                          (40, 400, (39, 399)), (60, 200, (90, 220))):
+    for kernel in ('bicubic', 'lanczos'):
+        out = pattern(width, height).resize(to, FILTERS[kernel])
+        order.append(dict(width=width, height=height, to=to, kernel=kernel,
+                               sha256=hashlib.sha256(out.tobytes()).hexdigest()))
 pads = []
 for width, height, to in ((97, 61, (64, 64)), (61, 97, (64, 50)), (50, 50, (64, 64)), (300, 7, (60, 33))):
     out = ImageOps.pad(pattern(width, height), to, Image.BICUBIC, color=(114, 20, 255))
@@ -141,4 +149,4 @@ for width, height, crop, pct in ((97, 61, 48, 0.875), (61, 98, 48, 0.95), (40, 4
     out = image.crop((left, top, left + crop, top + crop))
     crops.append(dict(width=width, height=height, crop=crop, fraction=pct,
                       sha256=hashlib.sha256(out.tobytes()).hexdigest()))
-json.dump(dict(images=names, resize=cases, pad=pads, crop=crops), open('cases.json', 'w'), indent=1)
+json.dump(dict(images=names, resize=cases, order=order, pad=pads, crop=crops), open('cases.json', 'w'), indent=1)
