@@ -7,6 +7,7 @@ import {
   intAttribute,
   type NodeProto,
   readFloats,
+  readTensor,
   tensorDims,
 } from '../onnx/index.js';
 import type { Candidate } from './candidates.js';
@@ -60,6 +61,8 @@ function separate(node: NodeProto, { graph, index, folder }: Context): NodeProto
   if (biasName !== '' && bias === undefined) return undefined;
   if (node.opType === 'Gemm' && floatAttribute(node, 'beta', 1) !== 1) return undefined;
   const channels = outputChannels(node, dims);
+  // A damaged model may name any number of channels: no zeros are made on its word.
+  if (bias === undefined && channels > readTensor(weight, folder).length) return undefined;
   const values = bias === undefined ? new Float32Array(channels) : readFloats(bias, folder);
   // A Gemm's bias may also be a matrix or a scalar.
   if (values.length !== channels) return undefined;

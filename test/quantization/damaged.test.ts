@@ -44,4 +44,24 @@ describe('damaged models', () => {
     expect(seen).toContain('fine');
     expect(seen).toContain('MODEL_INVALID');
   });
+
+  it('no bias of zeros is made for channels that there are no weights for', async () => {
+    const { proto } = await loadModel(MODELS.digits);
+    const convolutions = proto.graph!.node.filter(({ opType }) => opType === 'Conv');
+    const codes: unknown[] = [];
+    for (const { input } of convolutions) {
+      const { proto: damaged } = await loadModel(MODELS.digits);
+      const graph = damaged.graph!;
+      for (const node of graph.node) if (node.opType === 'Conv') node.input.length = 2;
+      graph.initializer.find(({ name }) => name === input[1])!.dims[0] = 2n ** 33n;
+      const model = await loadModel(encodeModel(damaged));
+      const amax = new Map(graph.node.flatMap(({ output }) => output.map((name) => [name, 1])));
+      try {
+        quantizeModel(model, amax.set('input', 1));
+      } catch (error) {
+        codes.push(error instanceof TensorRTError ? error.code : error);
+      }
+    }
+    expect(codes).toEqual(convolutions.map(() => 'MODEL_INVALID'));
+  });
 });
